@@ -1,0 +1,142 @@
+"""The front door: try heuristics in turn, keep the best plan, stop as soon as the lower bound is met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .blocks import Blocks, Int64, by_arena, from_arrays
+from .bounds import bound_of_blocks
+from .greedy import orders, place_in_order
+from .model import LIMIT, Plan, PlannerError, Problem
+
+Progress = Callable[[str, int, int], None]
+
+# Placing takes quadratic time in the worst case, so large problems try fewer orders. Size is always among them.
+_FEW, _MANY = 600, 2500
+
+
+def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | None = None) -> Plan:
+    """Choose an offset for every buffer, so that the arenas are as small as possible.
+
+    The plan is never larger than greedy by size (Pisarchyk and Lee, 2020) with first fit.
+
+    Parameters
+    ----------
+    problem : Problem
+    time_limit : float, default 0
+        Seconds to search longer than the quick heuristics take.
+    progress : callable, optional
+        Called as `progress(method, total, lower_bound)` with bytes, whenever an arena's plan gets better.
+
+    Returns
+    -------
+    Plan
+        The same for the same problem, when `time_limit` is 0.
+
+    Raises
+    ------
+    PlannerError
+        Two fixed buffers overlap.
+    """
+    offsets: dict[Hashable, int] = {}
+    totals: dict[Hashable, int] = {}
+    bounds: dict[Hashable, int] = {}
+    methods = []
+    for arena, blocks in by_arena(problem).items():
+        bounds[arena] = bound_of_blocks(blocks)
+        placed, method = _best_of_portfolio(blocks, bounds[arena], progress)
+        methods.append(method)
+        totals[arena] = _total(blocks, placed)
+        for buffer, offset in zip(blocks.buffers, placed.tolist(), strict=True):
+            offsets[buffer.id] = offset
+    for buffer in problem.buffers:
+        if buffer.alias is not None:
+            root, inside = problem.root(buffer)
+            offsets[buffer.id] = offsets[root.id] + inside
+    return Plan(problem, offsets, totals, bounds, "; ".join(methods))
+
+
+def plan_arrays(start: ArrayLike, end: ArrayLike, size: ArrayLike, align: int | ArrayLike = 64) -> Int64:
+    """Choose offsets for buffers given as arrays: the quick way for large problems.
+
+    Parameters
+    ----------
+    start, end, size : array_like of shape (n,), integers
+        Lifetimes in steps (half-open) and sizes in bytes.
+    align : int or array_like of shape (n,), default 64
+        Offsets are multiples of this many bytes.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Byte offsets.
+
+    Raises
+    ------
+    PlannerError
+        Arrays of different lengths or not of integers; a negative size, reversed lifetime or alignment below 1, with
+        its position.
+    """
+    begins, ends, sizes = (_column(name, value) for name, value in (("start", start), ("end", end), ("size", size)))
+    aligns = _column("align", align)
+    if not aligns.ndim:
+        aligns = np.full(sizes.shape, aligns)
+    for name, column in (("end", ends), ("size", sizes), ("align", aligns)):
+        if column.shape != begins.shape:
+            raise PlannerError(f"{name} has shape {column.shape}, start has {begins.shape}")
+    for wrong, what in (
+        (begins > ends, "lifetime is reversed"),
+        (sizes < 0, "size is negative"),
+        (aligns < 1, "align is below 1"),
+        ((begins <= -LIMIT) | (ends >= LIMIT), "lifetime is beyond +-2**62"),
+    ):
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            raise PlannerError(
+                f"buffer {i}: {what} (start {begins[i]}, end {ends[i]}, size {sizes[i]}, align {aligns[i]})"
+            )
+    if sizes.astype(np.float64).sum() + aligns.astype(np.float64).sum() >= LIMIT:
+        raise PlannerError("the sizes add up to 2**62 bytes or more")
+    blocks = from_arrays(begins, ends, sizes, aligns)
+    return _best_of_portfolio(blocks, bound_of_blocks(blocks), None)[0]
+
+
+def _column(name: str, value: ArrayLike) -> Int64:
+    array = np.asarray(value)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu" or (array.dtype.kind == "u" and array.size and array.max() >= LIMIT):
+        raise PlannerError(f"{name} has dtype {array.dtype}; expected integers below 2**62")
+    if array.ndim > 1:
+        raise PlannerError(f"{name} has shape {array.shape}; expected one dimension")
+    return np.ascontiguousarray(array, np.int64) if array.ndim else array.astype(np.int64)
+
+
+def _total(blocks: Blocks, offsets: Int64) -> int:
+    return int((offsets + blocks.size).max()) if len(offsets) else 0
+
+
+def _best_of_portfolio(blocks: Blocks, bound: int, progress: Progress | None) -> tuple[Int64, str]:
+    n = len(blocks.size)
+    ways = [(name, best_fit) for best_fit in (False, True) for name in ("size", "area", "start", "life", "end")]
+    if n > _FEW:
+        ways = [("size", False), ("start", True), ("area", False)]
+    if n > _MANY:
+        ways = ways[:1]
+    best, best_total, best_method = np.zeros(n, np.int64), -1, "nothing to place"
+    if n:
+        sorted_by = orders(blocks)
+        for name, best_fit in ways:
+            offsets = place_in_order(blocks, sorted_by[name], best_fit)
+            total = _total(blocks, offsets)
+            if best_total < 0 or total < best_total:
+                best, best_total = offsets, total
+                best_method = f"greedy by {name}, {'best' if best_fit else 'first'} fit"
+                if progress is not None:
+                    progress(best_method, total, bound)
+            if best_total <= bound:
+                break
+    return best, best_method
