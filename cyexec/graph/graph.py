@@ -1,0 +1,259 @@
+"""Nodes, entries and graphs. All immutable after construction: passes build new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base import DTypeError, MXNetError, ShapeError
+from ..ops import registry
+from ..ops.params import Params
+from ..ops.schema import Op
+
+
+class Node:
+    """One operator application, or a variable (``op`` is None).
+
+    Attributes
+    ----------
+    op : Op or None
+    params : Params or None
+    inputs : tuple of Entry
+        Arguments, then auxiliary states (always variables).
+    name : str
+    shapes, dtypes : tuples
+        Of every output, hidden ones included.
+    kind : str
+        For variables: "arg", "aux" or "head_grad". For operators: "".
+    ctx : int
+        Which context's arena the outputs live in (an index into `Graph.contexts`).
+    attrs : dict
+        The user's string attributes.
+    """
+
+    __slots__ = ("op", "params", "inputs", "name", "shapes", "dtypes", "kind", "ctx", "attrs")
+
+    def __init__(
+        self,
+        op: Op | None,
+        params: Params | None,
+        inputs: tuple[Entry, ...],
+        name: str,
+        shapes: tuple[tuple[int, ...], ...],
+        dtypes: tuple[np.dtype, ...],
+        kind: str = "",
+        ctx: int = 0,
+        attrs: dict[str, str] | None = None,
+    ):
+        self.op = op
+        self.params = params
+        self.inputs = inputs
+        self.name = name
+        self.shapes = shapes
+        self.dtypes = dtypes
+        self.kind = kind
+        self.ctx = ctx
+        self.attrs = attrs or {}
+
+    def __getitem__(self, index: int) -> Entry:
+        return Entry(self, index)
+
+    @property
+    def is_variable(self) -> bool:
+        return self.op is None
+
+    @property
+    def in_shapes(self) -> list[tuple[int, ...]]:
+        return [e.node.shapes[e.index] for e in self.inputs]
+
+    @property
+    def in_dtypes(self) -> list[np.dtype]:
+        return [e.node.dtypes[e.index] for e in self.inputs]
+
+    def describe(self) -> str:
+        """``Convolution 'conv0'``, for messages."""
+        return f"Variable '{self.name}'" if self.op is None else f"{self.op.name} '{self.name}'"
+
+    def __repr__(self) -> str:
+        return f"<{self.describe()} {', '.join(map(str, self.shapes))}>"
+
+
+class Entry(NamedTuple):
+    """One output of a node."""
+
+    node: Node
+    index: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.node.shapes[self.index]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.node.dtypes[self.index]
+
+
+class Target(NamedTuple):
+    """A value that a graph adds to or writes into an argument's gradient array."""
+
+    name: str
+    entry: Entry
+    req: str  # "write" or "add"
+
+
+def topological(outputs: Iterable[Entry]) -> list[Node]:
+    """Nodes that `outputs` need, inputs first: depth-first post-order, as MXNet numbers them. No recursion."""
+    seen: set[Node] = set()
+    order: list[Node] = []
+    for entry in outputs:
+        if entry.node in seen:
+            continue
+        stack: list[tuple[Node, int]] = [(entry.node, 0)]
+        seen.add(entry.node)
+        while stack:
+            node, i = stack.pop()
+            inputs = node.inputs
+            while i < len(inputs) and inputs[i].node in seen:
+                i += 1
+            if i < len(inputs):
+                stack.append((node, i + 1))
+                seen.add(inputs[i].node)
+                stack.append((inputs[i].node, 0))
+            else:
+                order.append(node)
+    return order
+
+
+class Graph:
+    """What is computed: forward outputs, then gradients.
+
+    Attributes
+    ----------
+    outputs : tuple of Entry
+        What `Executor.outputs` shows.
+    targets : tuple of Target
+        Gradients, in the order of the arguments; empty for inference.
+    is_train : bool
+        The mode operators run in.
+    nodes : list of Node
+        Topological; the nodes of the forward part first, then those only gradients need.
+    num_forward : int
+        How many of `nodes` are the forward part.
+    """
+
+    def __init__(self, outputs: Sequence[Entry], targets: Sequence[Target] = (), is_train: bool = False):
+        self.outputs = tuple(outputs)
+        self.targets = tuple(targets)
+        self.is_train = is_train
+        forward = topological(self.outputs)
+        if self.targets:
+            # Forward nodes come first in the walk because outputs do.
+            self.nodes = topological([*self.outputs, *(t.entry for t in self.targets)])
+        else:
+            self.nodes = forward
+        self.num_forward = len(forward)
+
+    def readers(self) -> dict[Entry, list[Node]]:
+        """For every entry, the nodes that read it (once for each input that does)."""
+        out: dict[Entry, list[Node]] = {}
+        for node in self.nodes:
+            for entry in node.inputs:
+                out.setdefault(entry, []).append(node)
+        return out
+
+    def rewrite(self, change: Callable[[Node, tuple[Entry, ...]], Sequence[Entry] | None]) -> Graph:
+        """Return a graph with nodes replaced, walking inputs first.
+
+        ``change(node, new_inputs)`` returns the entries that stand for the node's outputs, or None to keep it.
+        """
+        new: dict[Node, Sequence[Entry]] = {}
+        for node in self.nodes:
+            inputs = tuple(Entry(e.node, e.index) if e.node not in new else new[e.node][e.index] for e in node.inputs)
+            made = change(node, inputs)
+            if made is not None:
+                new[node] = made
+            elif inputs != node.inputs:
+                copy = Node(
+                    node.op, node.params, inputs, node.name, node.shapes, node.dtypes, node.kind, node.ctx, node.attrs
+                )
+                new[node] = [Entry(copy, i) for i in range(len(node.shapes))]
+
+        def moved(entry: Entry) -> Entry:
+            return new[entry.node][entry.index] if entry.node in new else entry
+
+        return Graph(
+            [moved(e) for e in self.outputs],
+            [Target(t.name, moved(t.entry), t.req) for t in self.targets],
+            self.is_train,
+        )
+
+
+def make_node(
+    op: Op,
+    params: Params,
+    inputs: Sequence[Entry],
+    name: str,
+    ctx: int = 0,
+    attrs: dict[str, str] | None = None,
+) -> Node:
+    """Apply `op` to entries whose shapes are known. Raises ShapeError/DTypeError naming the node."""
+    ins = tuple(inputs)
+    in_shapes = [e.node.shapes[e.index] for e in ins]
+    in_dtypes = [e.node.dtypes[e.index] for e in ins]
+    count = len(op.output_names(params))
+    try:
+        _, shapes = op.infer_shape(params, list(in_shapes), [None] * count)
+        if op.infer_dtype is None:
+            first = in_dtypes[0] if in_dtypes else np.dtype(np.float32)
+            if any(d != first for d in in_dtypes):
+                raise DTypeError("all inputs must have one dtype")
+            dtypes: Sequence[Any] = [first] * count
+        else:
+            _, dtypes = op.infer_dtype(params, list(in_dtypes), [None] * count)
+    except (ShapeError, DTypeError) as error:
+        found = ", ".join(f"{n}={s} {d}" for n, s, d in zip(op.input_names(params), in_shapes, in_dtypes))
+        raise type(error)(f"{op.name} '{name}': {error}; inputs are {found}") from None
+    if any(s is None or min(s, default=0) < 0 for s in shapes) or any(d is None for d in dtypes):
+        raise MXNetError(f"{op.name} '{name}': outputs cannot be inferred from inputs {in_shapes} {in_dtypes}")
+    return Node(op, params, ins, name, tuple(shapes), tuple(dtypes), "", ctx, attrs)
+
+
+class Builder:
+    """Makes nodes for gradients and passes; names them after the node they are made for.
+
+    ``g("broadcast_mul", a, b)`` returns the entry of an operator with one output, or a tuple of entries.
+    """
+
+    def __init__(self, is_train: bool):
+        self.is_train = is_train
+        self.prefix = ""
+        self.ctx = 0
+        self.attrs: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+
+    def at(self, node: Node, suffix: str = "_backward") -> Builder:
+        """Name and place what is made next after `node`."""
+        self.prefix = node.name + suffix
+        self.ctx = node.ctx
+        self.attrs = node.attrs
+        return self
+
+    def node(self, op_name: str, *inputs: Entry, **params: Any) -> Node:
+        """Apply an operator and return its node."""
+        op = registry.get(op_name)
+        count = self._counts.get(self.prefix, 0)
+        self._counts[self.prefix] = count + 1
+        name = f"{self.prefix}{count}" if count else self.prefix
+        return make_node(op, op.params(**params), inputs, name, self.ctx, self.attrs)
+
+    def __call__(self, op_name: str, *inputs: Entry, **params: Any) -> Any:
+        made = self.node(op_name, *inputs, **params)
+        if len(made.shapes) == 1:
+            return made[0]
+        return tuple(made[i] for i in range(len(made.shapes)))
+
+    def zeros_like(self, entry: Entry) -> Entry:
+        """Zeros of an entry's shape and dtype that do not read it."""
+        return self("_zeros", shape=entry.shape, dtype=entry.dtype)

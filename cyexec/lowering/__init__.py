@@ -1,0 +1,8 @@
+"""Graph to Program: a linear list of steps over abstract buffers.
+
+    Graph --lower.py--> Program --alias.py--> fewer buffers --liveness.py--> planner.Problem --planner--> offsets
+
+`program.py` has the nouns: `Ref` (a typed part of a buffer), `BufferSpec`, `StepSpec`, `Program`. An operator's ``lower``
+writes correct steps and never thinks about memory: whole-buffer copies that need not be made are taken out afterwards by
+`alias.py`, which also lets steps run in place. Nothing here allocates tensors.
+"""

@@ -1,0 +1,267 @@
+"""Walk a graph and let every operator write its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base import MXNetError
+from ..graph.graph import Entry, Graph, Node
+from ..kernels import levels
+from ..ops.infer import product
+from .program import BufferSpec, Program, Ref, StepSpec
+
+FLOAT16 = np.dtype(np.float16)
+FLOAT32 = np.dtype(np.float32)
+FLOAT64 = np.dtype(np.float64)
+INT64 = np.dtype(np.int64)
+
+
+class Instr(NamedTuple):
+    """One instruction of an elementwise program: ``register[n] = name(*registers[args], scalar)``.
+
+    Registers 0 to R-1 are the R operands read; R + k is the result of instruction k. The kernels'
+    instruction names are listed in `cyexec/kernels/elementwise.pxi`.
+    """
+
+    name: str
+    args: tuple[int, ...]
+    scalar: float = 0.0
+
+
+class Lowering:
+    """What an operator's ``lower(low, node)`` works with.
+
+    Attributes
+    ----------
+    ins, outs : list of Ref
+        The node's inputs (auxiliary states last) and outputs. Every output that is `used` must be written.
+    is_train : bool
+        Mode of the program.
+    """
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.is_train = graph.is_train
+        self.program = Program(graph)
+        self.node: Node | None = None
+        self.ins: list[Ref] = []
+        self.outs: list[Ref] = []
+        self._used: set[Entry] = set()
+
+    # What operators call
+
+    def used(self, output: int) -> bool:
+        """Whether anything reads output number `output` of the node (or the user sees it)."""
+        return (self.node, output) in self._used
+
+    def step(
+        self,
+        kernel: str,
+        reads: Sequence[Ref],
+        writes: Sequence[Ref],
+        dtype: np.dtype | None = None,
+        inplace: Sequence[tuple[int, int]] = (),
+        **args: Any,
+    ) -> None:
+        """Add a kernel call.
+
+        Parameters
+        ----------
+        kernel : str
+            "family.Class": class `Class` of ``cyexec/kernels/family.pxi``.
+        reads, writes : sequences of Ref
+            Operands. What a kernel changes in place is listed in both, at the same Ref.
+        dtype : dtype, optional
+            Which build of the kernel; by default the dtype of the first write. If the kernel was not built for it,
+            operands of that dtype are converted: float16 to float32, integers to float64, and results back.
+        inplace : pairs (write, read)
+            That write may use that read's memory: equal in bytes, and each element is read before it is written.
+        args
+            Passed to the class.
+        """
+        dtype = writes[0].dtype if dtype is None else dtype
+        if not levels.has(kernel, dtype):
+            wide = FLOAT32 if dtype == FLOAT16 else FLOAT64
+            if not levels.has(kernel, wide):
+                raise MXNetError(f"{self._where()}: no kernel {kernel} for {dtype}")
+            self._step_in(wide, kernel, reads, writes, dtype, args)
+            return
+        self._add(kernel, dtype, tuple(reads), tuple(writes), args, tuple(inplace))
+
+    def elementwise(
+        self,
+        code: Sequence[Instr],
+        reads: Sequence[Ref],
+        writes: Sequence[Ref],
+        results: Sequence[int] | None = None,
+        dtype: np.dtype | None = None,
+    ) -> None:
+        """Add an elementwise step.
+
+        All operands have one dtype; `reads` broadcast (NumPy's rule) to the shape that all `writes` have.
+        `results` are the registers that the writes hold; by default the last instruction's.
+        """
+        shape = writes[0].shape
+        dtype = writes[0].dtype if dtype is None else dtype
+        results = tuple(results) if results is not None else (len(reads) + len(code) - 1,)
+        kernel = "elementwise.Elementwise"
+        supported = levels.supports_instructions(dtype, tuple(i.name for i in code))
+        pairs = tuple((w, r) for w in range(len(writes)) for r, ref in enumerate(reads) if ref.shape == shape)
+        args = {"code": tuple(tuple(i) for i in code), "results": results}
+        if supported:
+            self._add(kernel, dtype, tuple(reads), tuple(writes), args, pairs)
+        else:
+            self._step_in(FLOAT32 if dtype == FLOAT16 else FLOAT64, kernel, reads, writes, dtype, args, pairs)
+
+    def copy(self, dst: Ref, src: Ref) -> None:
+        """Copy all bytes of `src` to `dst` (equal sizes). Costs nothing where `alias.py` can make them one memory."""
+        assert dst.nbytes == src.nbytes, (dst, src)
+        if dst.nbytes:
+            flat_src = src._replace(shape=(src.nbytes,), dtype=np.dtype(np.uint8))
+            flat_dst = dst._replace(shape=(dst.nbytes,), dtype=np.dtype(np.uint8))
+            self._add("movement.Copy", flat_dst.dtype, (flat_src,), (flat_dst,), {}, ())
+
+    def fill(self, dst: Ref, value: float) -> None:
+        """Set every element of `dst` to `value`."""
+        bits = np.asarray(value).astype(dst.dtype).view(f"u{dst.dtype.itemsize}")
+        self._add("movement.Fill", dst.dtype, (), (dst,), {"pattern": int(bits)}, ())
+
+    def cast(self, src: Ref, dtype: np.dtype, dst: Ref | None = None) -> Ref:
+        """Return `src` converted to `dtype` (itself, when it has that dtype and no `dst` is given)."""
+        if dst is None:
+            if src.dtype == dtype:
+                return src
+            dst = self.workspace(src.shape, dtype)
+        if src.dtype == dst.dtype:
+            self.copy(dst, src)
+        else:
+            self._add("cast.Cast", dst.dtype, (src,), (dst,), {}, ())
+        return dst
+
+    def workspace(self, shape: Sequence[int], dtype: np.dtype) -> Ref:
+        """Scratch memory of this node's steps, planned like any buffer."""
+        node = self.node
+        name = node.name if node is not None else ""
+        op = node.op.name if node is not None and node.op else ""
+        return self._buffer("workspace", f"{name}_workspace", op, node.ctx if node else 0, tuple(shape), np.dtype(dtype))
+
+    # How it is done
+
+    def _where(self) -> str:
+        return self.node.describe() if self.node is not None else "program"
+
+    def _add(self, kernel: str, dtype: np.dtype, reads: tuple, writes: tuple, args: dict, inplace: tuple) -> None:
+        self.program.steps.append(StepSpec(kernel, dtype, reads, writes, args, inplace, self.node))
+
+    def _step_in(self, wide, kernel, reads, writes, dtype, args, pairs=()) -> None:
+        """Run a step in dtype `wide`: operands of `dtype` are converted to it and results back."""
+        converted: dict[Ref, Ref] = {}
+        for ref in reads:
+            if ref.dtype == dtype and ref not in converted:
+                converted[ref] = self.cast(ref, wide)
+        back = [(ref, self.workspace(ref.shape, wide)) if ref.dtype == dtype else (ref, ref) for ref in writes]
+        self._add(
+            kernel, wide, tuple(converted.get(r, r) for r in reads), tuple(w for _, w in back), args, tuple(pairs)
+        )
+        for ref, made in back:
+            if made is not ref:
+                self.cast(made, dtype, ref)
+
+    def _buffer(self, kind: str, name: str, op: str, ctx: int, shape: tuple[int, ...], dtype: np.dtype) -> Ref:
+        number = len(self.program.buffers)
+        self.program.buffers.append(
+            BufferSpec(number, product(shape) * dtype.itemsize, kind, name, op, ctx, shape, dtype)
+        )
+        return Ref(number, dtype, shape)
+
+    def run(self) -> Program:
+        """Lower the whole graph."""
+        graph, program = self.graph, self.program
+        self._used = {entry for node in graph.nodes for entry in node.inputs}
+        self._used.update(graph.outputs)
+        self._used.update(t.entry for t in graph.targets)
+
+        # The first user of an entry's memory is the user's own array: outputs and gradients are born there.
+        late_outputs: list[tuple[Ref, Entry]] = []
+        late_grads: list[tuple[Ref, Entry, str]] = []
+        born: dict[Entry, Ref] = {}
+        for i, entry in enumerate(graph.outputs):
+            ref = self._buffer("output", str(i), "", entry.node.ctx, entry.shape, entry.dtype)
+            if entry.node.is_variable or entry in born:
+                late_outputs.append((ref, entry))
+            else:
+                born[entry] = ref
+        for target in graph.targets:
+            entry = target.entry
+            ref = self._buffer("grad", target.name, "", entry.node.ctx, entry.shape, entry.dtype)
+            if target.req == "add" or entry.node.is_variable or entry in born:
+                late_grads.append((ref, entry, target.req))
+            else:
+                born[entry] = ref
+
+        for count, node in enumerate(graph.nodes):
+            if count == graph.num_forward:
+                self._finish_forward(late_outputs)
+            first = len(program.steps)
+            self._lower_node(node, born)
+            program.spans.append((node, first, len(program.steps)))
+        if len(graph.nodes) == graph.num_forward:
+            self._finish_forward(late_outputs)
+
+        self.node = None
+        for ref, entry, req in late_grads:
+            value = program.entries[entry]
+            if req == "add":
+                self.elementwise([Instr("add", (0, 1))], [ref, value], [ref])
+            else:
+                self.copy(ref, value)
+        program.home = [(b.id, 0) for b in program.buffers]
+        self._note_needed_heads()
+        return program
+
+    def _finish_forward(self, late_outputs: list[tuple[Ref, Entry]]) -> None:
+        self.node = None
+        for ref, entry in late_outputs:
+            self.copy(ref, self.program.entries[entry])
+        self.program.num_forward = len(self.program.steps)
+
+    def _lower_node(self, node: Node, born: dict[Entry, Ref]) -> None:
+        entries = self.program.entries
+        self.node = node
+        if node.is_variable:
+            entries[node[0]] = self._buffer(node.kind, node.name, "", node.ctx, node.shapes[0], node.dtypes[0])
+            return
+        op = node.op
+        assert op is not None and node.params is not None
+        names = op.output_names(node.params)
+        self.ins = [entries[e] for e in node.inputs]
+        self.outs = []
+        for i, (shape, dtype) in enumerate(zip(node.shapes, node.dtypes)):
+            entry = Entry(node, i)
+            ref = born.get(entry)
+            if ref is None:
+                ref = self._buffer("value", f"{node.name}_{names[i]}", op.name, node.ctx, shape, dtype)
+            else:
+                spec = self.program.buffers[ref.buffer]
+                spec.op = op.name
+            entries[entry] = ref
+            self.outs.append(ref)
+        if op.lower is not None:
+            op.lower(self, node)
+        elif op.elementwise is not None:
+            self.elementwise(op.elementwise(node.params), self.ins, self.outs)
+        else:
+            raise MXNetError(f"{node.describe()}: operator {op.name} has no kernel")
+
+    def _note_needed_heads(self) -> None:
+        used = {e.node.name for n in self.graph.nodes for e in n.inputs if e.node.kind == "head_grad"}
+        used |= {t.entry.node.name for t in self.graph.targets if t.entry.node.kind == "head_grad"}
+        self.program.needed_heads = tuple(i for i in range(len(self.graph.outputs)) if f"_head_grad_{i}" in used)
+
+
+def lower(graph: Graph) -> Program:
+    """Return the program of `graph`: every value in a buffer of its own, before aliasing."""
+    return Lowering(graph).run()

@@ -1,0 +1,110 @@
+"""The nouns of lowering: references, buffers, steps, programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..ops.infer import product
+
+if TYPE_CHECKING:
+    from ..graph.graph import Entry, Graph, Node
+
+# Kinds of buffers that are arrays of the user's, outside the arena.
+EXTERNAL = frozenset({"arg", "aux", "head_grad", "output", "grad"})
+
+
+class Ref(NamedTuple):
+    """A C-contiguous array inside a buffer: `shape` elements of `dtype`, `offset` bytes from the buffer's start."""
+
+    buffer: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    offset: int = 0
+
+    @property
+    def size(self) -> int:
+        return product(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return product(self.shape) * self.dtype.itemsize
+
+    def reshape(self, *shape: int) -> Ref:
+        """The same elements with another shape; one extent may be -1."""
+        if -1 in shape:
+            known = product(d for d in shape if d != -1)
+            rest = self.size // known if known else 0
+            shape = tuple(rest if d == -1 else d for d in shape)
+        assert product(shape) == self.size, (self.shape, shape)
+        return self._replace(shape=tuple(shape))
+
+    def part(self, start: int, shape: tuple[int, ...]) -> Ref:
+        """`shape` elements from element number `start` on."""
+        return self._replace(shape=tuple(shape), offset=self.offset + start * self.dtype.itemsize)
+
+
+@dataclass(slots=True)
+class BufferSpec:
+    """Memory for one value: outside the arena where `kind` is in EXTERNAL, else "value" or "workspace"."""
+
+    id: int
+    nbytes: int
+    kind: str
+    name: str  # of the variable, or node output, or workspace
+    op: str  # operator that writes it; "" for variables
+    ctx: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def external(self) -> bool:
+        return self.kind in EXTERNAL
+
+
+@dataclass(slots=True, eq=False)
+class StepSpec:
+    """One kernel call to be. ``inplace`` pairs (write, read) numbers: that write may share the read's memory."""
+
+    kernel: str  # "family.Class"
+    dtype: np.dtype
+    reads: tuple[Ref, ...]
+    writes: tuple[Ref, ...]
+    args: dict[str, Any]
+    inplace: tuple[tuple[int, int], ...]
+    node: Node | None  # None: bookkeeping of the program's own (copies to outputs, gradient accumulation)
+
+
+@dataclass(slots=True, eq=False)
+class Program:
+    """Steps over buffers.
+
+    Attributes
+    ----------
+    num_forward : int
+        Steps before it are the forward part.
+    spans : list of (node, first step, last step + 1)
+    entries : dict of Entry to Ref
+        Where each value is.
+    outputs, grads : Refs of the user's arrays, by output number and by argument name
+    home : list of (buffer, byte offset), by buffer
+        After `alias.py`: the buffer that really holds it (itself, when it is a root) and where in it.
+    needed_heads : tuple of int
+        Outputs whose head gradient the backward part reads.
+    """
+
+    graph: Graph
+    buffers: list[BufferSpec] = field(default_factory=list)
+    steps: list[StepSpec] = field(default_factory=list)
+    num_forward: int = 0
+    spans: list[tuple[Node, int, int]] = field(default_factory=list)
+    entries: dict[Entry, Ref] = field(default_factory=dict)
+    home: list[tuple[int, int]] = field(default_factory=list)
+    needed_heads: tuple[int, ...] = ()
+
+    def resolve(self, ref: Ref) -> Ref:
+        """`ref` in terms of the root buffer that holds it."""
+        root, shift = self.home[ref.buffer]
+        return ref if root == ref.buffer else ref._replace(buffer=root, offset=ref.offset + shift)

@@ -1,0 +1,314 @@
+"""Typed operator parameters, parsed from MXNet's string attributes.
+
+An operator declares its parameters as fields of a `Params` class::
+
+    class PoolingParams(Params):
+        kernel = Shape(default=(), doc="Pooling kernel size: (w,), (h, w) or (d, h, w).")
+        pool_type = Enum("max", "avg", "sum", "lp", default="max", doc="...")
+        global_pool = Bool(default=False, doc="...")
+
+`Params.parse` takes the strings of a symbol file (``"(2, 2)"``, ``"True"``) as well as Python values.
+Instances are immutable and hashable.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..base import MXNetError, as_dtype
+
+REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "<required>"})()
+
+
+class Field:
+    """One parameter: its type, default and documentation. ``nullable`` fields accept None (MXNet's ``None`` string)."""
+
+    type_name = "any"
+
+    def __init__(self, default: Any = REQUIRED, doc: str = "", nullable: bool = False, alias: tuple[str, ...] = ()):
+        self.default = default
+        self.doc = doc
+        self.nullable = nullable or default is None
+        self.alias = alias
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else instance._values[self.name]
+
+    def parse(self, value: Any) -> Any:
+        """Return `value` (a string of MXNet's or a Python value) as this field's type; ValueError if it is not one."""
+        if value is None or (isinstance(value, str) and value.strip() == "None"):
+            if self.nullable:
+                return None
+            raise ValueError("must not be None")
+        return self.convert(value)
+
+    def convert(self, value: Any) -> Any:
+        return value
+
+    def describe(self) -> str:
+        """Type as MXNet's documentation words it."""
+        if self.default is REQUIRED:
+            return f"{self.type_name}, required"
+        return f"{self.type_name}, optional, default={self.default!r}"
+
+
+class Int(Field):
+    """Integer, in [min, max] where given."""
+
+    type_name = "int"
+
+    def __init__(self, default: Any = REQUIRED, doc: str = "", min: int | None = None, max: int | None = None, **kw: Any):
+        super().__init__(default, doc, **kw)
+        self.min, self.max = min, max
+
+    def convert(self, value: Any) -> int:
+        if isinstance(value, str):
+            text = value.strip()
+            if text in ("True", "False"):
+                value = text == "True"
+            else:
+                number = int(text[:-1] if text.endswith("L") else text)
+                value = number
+        elif isinstance(value, float) and not value.is_integer():
+            raise ValueError("expected an integer")
+        number = int(value)
+        if self.min is not None and number < self.min or self.max is not None and number > self.max:
+            low = "-inf" if self.min is None else self.min
+            high = "inf" if self.max is None else self.max
+            raise ValueError(f"expected an integer in [{low}, {high}]")
+        return number
+
+
+class Float(Field):
+    """Floating-point number."""
+
+    type_name = "float"
+
+    def __init__(self, default: Any = REQUIRED, doc: str = "", min: float | None = None, max: float | None = None, **kw: Any):
+        super().__init__(default, doc, **kw)
+        self.min, self.max = min, max
+
+    def convert(self, value: Any) -> float:
+        text = value.strip() if isinstance(value, str) else value
+        number = float(text[:-1] if isinstance(text, str) and text.endswith("f") and text[-2:-1].isdigit() else text)
+        if self.min is not None and number < self.min or self.max is not None and number > self.max:
+            raise ValueError(f"expected a number in [{self.min}, {self.max}]")
+        return number
+
+
+class Bool(Field):
+    """Boolean; MXNet writes ``True``/``False`` and reads ``1``/``0`` and ``true``/``false`` too."""
+
+    type_name = "boolean"
+
+    def convert(self, value: Any) -> bool:
+        if isinstance(value, str):
+            text = value.strip().lower()
+            if text in ("true", "1"):
+                return True
+            if text in ("false", "0"):
+                return False
+            raise ValueError("expected True or False")
+        return bool(value)
+
+
+class Str(Field):
+    """Any string."""
+
+    type_name = "string"
+
+    def convert(self, value: Any) -> str:
+        return str(value)
+
+
+class Enum(Field):
+    """One of a few strings."""
+
+    def __init__(self, *choices: str, default: Any = REQUIRED, doc: str = "", **kw: Any):
+        super().__init__(default, doc, **kw)
+        self.choices = choices
+
+    @property
+    def type_name(self) -> str:  # type: ignore[override]
+        names = (["None"] if self.nullable else []) + [repr(c) for c in self.choices]
+        return "{" + ", ".join(names) + "}"
+
+    def convert(self, value: Any) -> str:
+        text = str(value)
+        if text not in self.choices:
+            raise ValueError(f"expected one of {self.type_name}")
+        return text
+
+
+class DType(Field):
+    """A dtype by name; `others` are further strings the operator takes (such as "int32" restrictions are not checked)."""
+
+    type_name = "dtype"
+
+    def convert(self, value: Any) -> np.dtype:
+        try:
+            if isinstance(value, str) and value.strip().lstrip("-").isdigit():
+                value = int(value)
+            return as_dtype(value)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+
+def _literal(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = value.strip().replace("L", "")
+    # Old files have "[2,2]", "(2L, 2L)", "2" and "(2,)" alike; "None" inside stands in slice bounds.
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ValueError("expected numbers in parentheses") from None
+
+
+class Shape(Field):
+    """Tuple of integers; a lone integer counts as a tuple of one. ``none_items`` lets None stand in it."""
+
+    type_name = "Shape(tuple)"
+
+    def __init__(self, default: Any = REQUIRED, doc: str = "", none_items: bool = False, **kw: Any):
+        super().__init__(default, doc, **kw)
+        self.none_items = none_items
+
+    def convert(self, value: Any) -> tuple:
+        value = _literal(value)
+        if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+            value = (value,)
+        if value is None and self.none_items:
+            return (None,)
+        try:
+            items = tuple(value)
+        except TypeError:
+            raise ValueError("expected a tuple of integers") from None
+        out = []
+        for item in items:
+            if item is None and self.none_items:
+                out.append(None)
+            elif isinstance(item, (int, np.integer)) or isinstance(item, (float, np.floating)) and float(item).is_integer():
+                out.append(int(item))
+            else:
+                raise ValueError("expected a tuple of integers")
+        return tuple(out)
+
+
+class Floats(Field):
+    """Tuple of floats; a lone number counts as a tuple of one."""
+
+    type_name = "tuple of <float>"
+
+    def convert(self, value: Any) -> tuple[float, ...]:
+        value = _literal(value)
+        if isinstance(value, (int, float, np.number)):
+            value = (value,)
+        try:
+            return tuple(float(v) for v in value)
+        except TypeError:
+            raise ValueError("expected a tuple of numbers") from None
+
+
+def is_hidden(key: str) -> bool:
+    """Whether an attribute is the user's (``__lr_mult__`` and the like), not the operator's."""
+    return len(key) > 4 and key.startswith("__") and key.endswith("__")
+
+
+class Params:
+    """Parsed parameters of one node. Fields are attributes; equality and hash go by values."""
+
+    fields: ClassVar[dict[str, Field]] = {}
+    __slots__ = ("_values", "_key")
+
+    def __init_subclass__(cls) -> None:
+        inherited: dict[str, Field] = {}
+        for base in reversed(cls.__mro__[1:]):
+            inherited.update(getattr(base, "fields", {}))
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
+        cls.fields = {**inherited, **own}
+
+    def __init__(self, **values: Any):
+        unknown = set(values) - set(self.fields)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no parameter {sorted(unknown)}")
+        full = {}
+        for name, field in self.fields.items():
+            full[name] = field.parse(values[name]) if name in values else field.default
+            if full[name] is REQUIRED:
+                raise TypeError(f"{type(self).__name__} needs {name}")
+        self._values = full
+        self._key = (type(self).__name__, tuple(full.values()))
+
+    @classmethod
+    def parse(cls, attrs: Mapping[str, Any], where: str) -> Params:
+        """Parse a node's attributes.
+
+        Parameters
+        ----------
+        attrs : mapping
+            Names to strings (as in symbol files) or Python values. Hidden names (``__x__``) are left alone.
+        where : str
+            Operator and node, for messages.
+
+        Raises
+        ------
+        MXNetError
+            For an unknown name, a missing required one, or a value of the wrong type.
+        """
+        values: dict[str, Any] = {}
+        names = {alias: name for name, field in cls.fields.items() for alias in (name, *field.alias)}
+        for key, value in attrs.items():
+            if is_hidden(key):
+                continue
+            name = names.get(key)
+            if name is None:
+                known = ", ".join(cls.fields) or "none"
+                raise MXNetError(f"{where}: Cannot find argument '{key}', Possible Arguments: {known}")
+            try:
+                values[name] = cls.fields[name].parse(value)
+            except (ValueError, TypeError, OverflowError) as error:
+                raise MXNetError(
+                    f"{where}: Invalid Parameter format for {key} expect {cls.fields[name].describe()} "
+                    f"but value={str(value)!r}: {error}"
+                ) from None
+        for name, field in cls.fields.items():
+            if name not in values:
+                if field.default is REQUIRED:
+                    raise MXNetError(f"{where}: Required parameter {name} of {field.type_name} is not presented")
+                values[name] = field.default
+        self = cls.__new__(cls)
+        self._values = {name: values[name] for name in cls.fields}
+        self._key = (cls.__name__, tuple(self._values.values()))
+        return self
+
+    def replace(self, **changes: Any) -> Params:
+        """Return a copy with some fields changed."""
+        return type(self)(**{**self._values, **changes})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Fields and values, in declaration order."""
+        return dict(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Params) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"
+
+
+class NoParams(Params):
+    """Parameters of an operator that has none."""
+
+    __slots__ = ()
