@@ -1,0 +1,3 @@
+class Step:
+    cost: float
+    def __call__(self, seed: int = 0) -> None: ...

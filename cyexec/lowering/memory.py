@@ -1,0 +1,236 @@
+"""The memory plan: the one object that `debug_str` prints, `Executor.plan` is, and the arena is made from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import planner
+
+from .liveness import memory_problem
+from .program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBuffer:
+    """One buffer of a plan.
+
+    Attributes
+    ----------
+    name : str
+        Of the variable or node output ("conv0_output"), or of the workspace.
+    operator : str
+        The operator that writes it; empty for variables.
+    kind : str
+        "arg", "aux", "head_grad", "output", "grad" (the user's arrays, outside the arena), "value" or "workspace".
+    nbytes : int
+        Size in bytes.
+    shape, dtype : tuple of int, str
+    first_step, last_step : int
+        Steps that touch it, inclusive; -1 when none does.
+    offset : int
+        Bytes from the start of its arena; -1 for the user's arrays.
+    alias : str
+        Name of the buffer whose memory it uses; empty when it has memory of its own.
+    context : int
+        Number of the arena.
+    """
+
+    name: str
+    operator: str
+    kind: str
+    nbytes: int
+    shape: tuple[int, ...]
+    dtype: str
+    first_step: int
+    last_step: int
+    offset: int
+    alias: str
+    context: int
+
+
+class MemoryPlan:
+    """Where every value of a program is.
+
+    Attributes
+    ----------
+    program : Program
+    plan : planner.Plan
+        Offsets of root buffers, by buffer number.
+    buffers : tuple of PlannedBuffer
+        Every value and workspace; the user's arrays too.
+    """
+
+    def __init__(self, program: Program, time_limit: float = 0.0, guard: int = 0):
+        self.program = program
+        problem, self._lives = memory_problem(program, guard)
+        self.plan = planner.solve(problem, time_limit=time_limit)
+        self._buffers: tuple[PlannedBuffer, ...] | None = None
+
+    def offset(self, root: int) -> int:
+        """Byte offset of root buffer `root` in its arena."""
+        return self.plan.offsets.get(root, 0)
+
+    @property
+    def arena_bytes(self) -> dict[int, int]:
+        """Bytes of each context's arena."""
+        return {int(c): int(t) for c, t in self.plan.totals.items()}  # type: ignore[call-overload]
+
+    @property
+    def total(self) -> int:
+        """Bytes of all arenas."""
+        return sum(self.arena_bytes.values())
+
+    @property
+    def lower_bound(self) -> int:
+        """Bytes that no plan of these lifetimes can go below."""
+        return self.plan.lower_bound
+
+    @property
+    def optimal(self) -> bool:
+        """Whether the total is proved to be the least possible."""
+        return self.plan.optimal
+
+    @property
+    def num_workspaces(self) -> int:
+        """Workspaces that steps asked for (MXNet's TempSpace requests)."""
+        used = {r.buffer for s in self.program.steps for r in (*s.reads, *s.writes)}
+        return sum(b.kind == "workspace" and b.id in used for b in self.program.buffers)
+
+    @property
+    def buffers(self) -> tuple[PlannedBuffer, ...]:
+        if self._buffers is None:
+            self._buffers = tuple(self._describe())
+        return self._buffers
+
+    def _describe(self) -> list[PlannedBuffer]:
+        program = self.program
+        touched: dict[int, tuple[int, int]] = {}
+        for k, step in enumerate(program.steps):
+            for ref in (*step.reads, *step.writes):
+                first, _ = touched.get(ref.buffer, (k, k))
+                touched[ref.buffer] = (first, k)
+        out = []
+        for spec in program.buffers:
+            root, shift = program.home[spec.id]
+            # Copies that were dropped leave a buffer untouched although its value is there: in its root.
+            life = touched.get(spec.id)
+            if life is None and root != spec.id and root in self._lives:
+                life = (self._lives[root].first, self._lives[root].last)
+            holder = program.buffers[root]
+            inside = not holder.external and root in self.plan.offsets
+            out.append(
+                PlannedBuffer(
+                    name=spec.name,
+                    operator=spec.op,
+                    kind=spec.kind,
+                    nbytes=spec.nbytes,
+                    shape=spec.shape,
+                    dtype=str(spec.dtype),
+                    first_step=life[0] if life else -1,
+                    last_step=life[1] if life else -1,
+                    offset=self.plan.offsets[root] + shift if inside else -1,
+                    alias=holder.name if root != spec.id else "",
+                    context=spec.ctx,
+                )
+            )
+        return out
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Bytes by class: arguments, gradients, auxiliary states, outputs, intermediates, workspaces, and the arena.
+
+        Intermediates and workspaces are sums over buffers; the arena is what they take after sharing.
+        """
+        names = {
+            "arg": "arguments", "grad": "gradients", "aux": "auxiliary states", "output": "outputs",
+            "head_grad": "head gradients", "value": "intermediates", "workspace": "workspaces",
+        }  # fmt: skip
+        sums = dict.fromkeys(names.values(), 0)
+        for spec in self.program.buffers:
+            sums[names[spec.kind]] += spec.nbytes
+        sums["arena"] = self.total
+        return sums
+
+    def peak(self) -> tuple[int, list[PlannedBuffer]]:
+        """The step with most bytes alive in the arenas, and the buffers alive then."""
+        if not self.plan.offsets:
+            return 0, []
+        step, alive = self.plan.peak()
+        by_id = self.buffers
+        return step, [by_id[int(b.id)] for b in alive]  # type: ignore[call-overload]
+
+    def to_svg(self, **options: Any) -> str:
+        """Picture of the arena: time to the right, offset upwards."""
+        return self._named_plan().to_svg(**options)
+
+    def _named_plan(self) -> planner.Plan:
+        """The planner's plan with buffers called by their names, for pictures."""
+        names: dict[int, str] = {}
+        seen: set[str] = set()
+        for b in self.plan.problem.buffers:
+            name = self.program.buffers[int(b.id)].name  # type: ignore[call-overload]
+            names[int(b.id)] = name if name not in seen else f"{name} #{b.id}"  # type: ignore[call-overload]
+            seen.add(names[int(b.id)])  # type: ignore[call-overload]
+        renamed = [
+            planner.Buffer(names[int(b.id)], b.start, b.end, b.size, b.align, arena=b.arena)  # type: ignore[call-overload]
+            for b in self.plan.problem.buffers
+        ]
+        return planner.Plan(
+            planner.Problem(renamed),
+            {names[int(i)]: o for i, o in self.plan.offsets.items()},  # type: ignore[call-overload]
+            self.plan.totals,
+            self.plan.lower_bounds,
+            self.plan.method,
+            self.plan.proved,
+        )
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """All of the plan as JSON."""
+        return json.dumps(
+            {
+                "total_bytes": self.total,
+                "lower_bound_bytes": self.lower_bound,
+                "optimal": self.optimal,
+                "method": self.plan.method,
+                "totals_bytes": self.totals,
+                "steps": [
+                    {"kernel": s.kernel, "node": s.node.name if s.node else "", "dtype": str(s.dtype)}
+                    for s in self.program.steps
+                ],
+                "num_forward_steps": self.program.num_forward,
+                "buffers": [asdict(b) for b in self.buffers],
+            },
+            indent=indent,
+        )
+
+    def to_text(self) -> str:
+        """The plan as a table: one line for each buffer of the arena, in order of time."""
+        rows = [("buffer", "operator", "bytes", "steps", "offset", "in")]
+        for b in sorted(self.buffers, key=lambda b: (b.first_step, b.offset)):
+            if b.kind in ("value", "workspace") and b.first_step >= 0:
+                place = str(b.offset) if b.offset >= 0 else "-"
+                rows.append(
+                    (b.name, b.operator, f"{b.nbytes}", f"{b.first_step}..{b.last_step}", place, b.alias)
+                )  # fmt: skip
+        widths = [max(len(r[i]) for r in rows) for i in range(6)]
+        lines = ["Memory plan:"]
+        for r in rows:
+            cells = [r[0].ljust(widths[0]), r[1].ljust(widths[1]), *(r[i].rjust(widths[i]) for i in (2, 3, 4)), r[5]]
+            lines.append("  " + "  ".join(cells).rstrip())
+        lines.append("Totals in bytes: " + ", ".join(f"{name} {size}" for name, size in self.totals.items()))
+        proof = "optimal" if self.optimal else f"lower bound {self.lower_bound}"
+        lines.append(
+            f"Steps: {self.program.num_forward} forward, {len(self.program.steps) - self.program.num_forward} backward; "
+            f"arena {self.total} bytes, {proof} ({self.plan.method})"
+        )
+        step, alive = self.peak()
+        if alive:
+            names = ", ".join(b.name for b in sorted(alive, key=lambda b: -b.nbytes)[:8])
+            more = f" and {len(alive) - 8} more" if len(alive) > 8 else ""
+            lines.append(f"Peak at step {step}: {names}{more}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<MemoryPlan {self.total} bytes, lower bound {self.lower_bound}, {len(self.program.steps)} steps>"

@@ -1,0 +1,95 @@
+"""Add gradients to a forward graph: reverse-mode differentiation, one operator at a time.
+
+Before: a graph with outputs. After: the same graph with a target for each argument that wants one.
+Every operator's `gradient` builds the nodes; here contributions to one value are summed and arguments that no gradient
+reaches get zeros. Head gradients are variables `_head_grad_0`, `_head_grad_1`, ...; loss operators do not read theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..base import MXNetError
+from ..graph.graph import Builder, Entry, Graph, Node, Target
+
+
+def head_gradient(number: int, entry: Entry) -> Node:
+    """The variable that holds the gradient of output `number`."""
+    ctx = entry.node.ctx
+    return Node(None, None, (), f"_head_grad_{number}", (entry.shape,), (entry.dtype,), "head_grad", ctx)
+
+
+def _needs_gradient(graph: Graph, wanted: set[str]) -> set[Node]:
+    """Nodes on a path from a wanted argument."""
+    needed: set[Node] = set()
+    for node in graph.nodes:
+        if node.is_variable:
+            if node.kind == "arg" and node.name in wanted:
+                needed.add(node)
+        elif any(e.node in needed for e in node.inputs):
+            needed.add(node)
+    return needed
+
+
+def _sum(g: Builder, parts: list[Entry]) -> Entry:
+    """Sum of the contributions to one value, in the order they arose: the order fixes the rounding."""
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) == 2:
+        return g("_grad_add", parts[0], parts[1])
+    return g("add_n", *parts, num_args=len(parts))
+
+
+def run(graph: Graph, requests: Sequence[tuple[str, str]]) -> Graph:
+    """Return `graph` with gradient targets.
+
+    Parameters
+    ----------
+    graph : Graph
+    requests : sequence of (argument name, "write" or "add")
+
+    Raises
+    ------
+    MXNetError
+        A gradient reaches an operator that has none, or an operator's gradient has a wrong shape.
+    """
+    needed = _needs_gradient(graph, {name for name, _ in requests})
+    g = Builder(graph.is_train)
+    parts: dict[Entry, list[Entry]] = {}
+    for i, entry in enumerate(graph.outputs):
+        if entry.node in needed:
+            parts.setdefault(entry, []).append(head_gradient(i, entry)[0])
+
+    for node in reversed(graph.nodes):
+        if node.is_variable or node not in needed:
+            continue
+        g.at(node)
+        have = [parts.pop(Entry(node, i), None) for i in range(len(node.shapes))]
+        ograds = [_sum(g, parts_of) if parts_of else None for parts_of in have]
+        if all(o is None for o in ograds):
+            continue
+        assert node.op is not None
+        if node.op.gradient is None:
+            raise MXNetError(f"{node.describe()}: operator {node.op.name} is not differentiable: it has no gradient")
+        igrads = node.op.gradient(g, node, ograds)
+        for entry, made in zip(node.inputs, igrads):
+            if made is None or entry.node not in needed:
+                continue
+            if made.shape != entry.shape or made.dtype != entry.dtype:
+                raise MXNetError(
+                    f"{node.describe()}: its gradient for {entry.node.describe()} is {made.shape} {made.dtype}, "
+                    f"expected {entry.shape} {entry.dtype}"
+                )
+            parts.setdefault(entry, []).append(made)
+
+    variables = {n.name: n for n in graph.nodes if n.is_variable and n.kind == "arg"}
+    targets = []
+    for name, req in requests:
+        node = variables[name]
+        g.at(node)
+        have_parts = parts.get(node[0])
+        if have_parts:
+            targets.append(Target(name, _sum(g, have_parts), req))
+        elif req == "write":
+            targets.append(Target(name, g("_zeros", shape=node.shapes[0], dtype=node.dtypes[0]), req))
+    return Graph(graph.outputs, targets, graph.is_train)

@@ -1,0 +1,65 @@
+"""The memory that all intermediate values of an executor live in: one aligned block, allocated once."""
+
+import threading
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+cdef extern from "stdlib.h" nogil:
+    int posix_memalign(void** memptr, size_t alignment, size_t size)
+
+
+cdef class Block:
+    """`nbytes` bytes of zeroed memory, aligned to 64 bytes. Owned by this object; views keep it alive."""
+    cdef char* data
+    cdef readonly Py_ssize_t nbytes
+
+    def __cinit__(self, Py_ssize_t nbytes):
+        cdef void* p = NULL
+        if nbytes < 0:
+            raise ValueError("Block: negative size")
+        # 4 KiB alignment lets the kernel hand out whole pages; 64 would do for the kernels.
+        if posix_memalign(&p, 4096 if nbytes >= 65536 else 64, nbytes if nbytes else 1) != 0:
+            raise MemoryError(f"cannot allocate an arena of {nbytes} bytes")
+        self.data = <char*>p
+        self.nbytes = nbytes
+        memset(p, 0, nbytes)
+
+    def __dealloc__(self):
+        free(self.data)
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.nbytes, 0, flags)
+
+    def __len__(self):
+        return self.nbytes
+
+    @property
+    def address(self):
+        """Where the block begins."""
+        return <size_t>self.data
+
+
+class Arena:
+    """One context's block, shared by every program that runs in it (an executor's modes, `reshape`, `shared_exec`).
+
+    It is as large as the largest program needs. When a larger one comes, a new block takes the place of the old one and
+    `generation` changes: schedules made over the old block make their steps anew before they next run.
+    """
+
+    def __init__(self):
+        self.block = Block(0)
+        self.generation = 0
+        self.lock = threading.Lock()
+
+    def reserve(self, nbytes: int) -> None:
+        """Make sure that at least `nbytes` bytes are there."""
+        if nbytes > self.block.nbytes:
+            self.block = Block(nbytes)
+            self.generation += 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes allocated."""
+        return self.block.nbytes

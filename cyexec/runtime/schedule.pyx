@@ -1,0 +1,262 @@
+"""Run steps in order: a C array of borrowed steps, one loop, no GIL.
+
+Threads: one parallel region covers the whole range of steps. In it a step that is worth sharing is run by all threads and
+followed by a barrier; a run of steps too small to share is run by thread 0 while the others wait at the next barrier.
+A range without a step worth sharing opens no region at all. Partitions never change results (see `step.pxd`).
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport parallel
+from libc.stdlib cimport free, malloc
+
+from cyexec.kernels.step cimport Step, Team, cyexec_barrier, cyexec_barrier_init, cyexec_barrier_wait
+
+import os
+import threading
+
+cdef extern from *:
+    """
+    #include <time.h>
+    static double cyexec_now(void) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec + 1e-9 * t.tv_nsec;
+    }
+    #ifdef _OPENMP
+    #include <omp.h>
+    static int cyexec_thread_num(void) { return omp_get_thread_num(); }
+    static int cyexec_team_size(void) { return omp_get_num_threads(); }
+    #else
+    static int cyexec_thread_num(void) { return 0; }
+    static int cyexec_team_size(void) { return 1; }
+    #endif
+    """
+    double cyexec_now() nogil
+    int cyexec_thread_num() nogil
+    int cyexec_team_size() nogil
+
+# Waking a sleeping team takes several microseconds, a barrier between running threads below one: a step shorter than
+# SHARED is not shared, and a range whose shared steps are shorter than REGION together opens no region.
+cdef double SHARED = 8e3        # ns
+cdef double REGION = 4e4        # ns
+cdef double SIGNALS = 0.05      # s between looks for Ctrl-C
+
+cdef int _threads = 0           # 0: not chosen yet
+cdef bint _forked = False
+
+
+def _default_threads() -> int:
+    for name in ("CYEXEC_NUM_THREADS", "OMP_NUM_THREADS"):
+        text = os.environ.get(name, "")
+        if text.strip().isdigit() and int(text) > 0:
+            return int(text)
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def set_num_threads(int n) -> None:
+    """Use `n` threads for schedules from now on; 0 means one for each core this process may use.
+
+    Numbers do not depend on it. Calling it in a forked child allows threads there again.
+    """
+    global _threads, _forked
+    if n < 0:
+        raise ValueError(f"number of threads must not be negative, found {n}")
+    _threads = n if n else _default_threads()
+    _forked = False
+
+
+def get_num_threads() -> int:
+    """How many threads schedules use."""
+    global _threads
+    if _forked:
+        return 1
+    if _threads == 0:
+        _threads = _default_threads()
+    return _threads
+
+
+def _after_fork() -> None:
+    # libgomp's workers do not exist in the child, and opening a region there would wait for them for ever.
+    global _forked
+    _forked = True
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+cdef class Schedule:
+    """Steps made ready to run.
+
+    Parameters
+    ----------
+    steps : list of Step
+        Kept alive here; the loop uses borrowed pointers to them.
+    lock : threading.Lock, optional
+        Held while steps run: schedules that use one arena share one, so that Python threads take turns.
+    """
+    cdef list _steps
+    cdef void** _array
+    cdef Py_ssize_t _count
+    cdef bint* _shared
+    cdef double* _shared_cost       # running total of the costs of shared steps
+    cdef object _lock
+
+    def __cinit__(self, list steps, lock=None):
+        cdef Py_ssize_t i
+        cdef Step step
+        self._steps = list(steps)
+        self._count = len(steps)
+        self._array = <void**>malloc((self._count + 1) * sizeof(void*))
+        self._shared = <bint*>malloc((self._count + 1) * sizeof(bint))
+        self._shared_cost = <double*>malloc((self._count + 1) * sizeof(double))
+        if self._array == NULL or self._shared == NULL or self._shared_cost == NULL:
+            raise MemoryError("cannot allocate a schedule")
+        self._shared_cost[0] = 0
+        for i in range(self._count):
+            step = self._steps[i]
+            self._array[i] = <void*>step
+            self._shared[i] = step.cost >= SHARED
+            self._shared_cost[i + 1] = self._shared_cost[i] + (step.cost if step.cost >= SHARED else 0)
+        self._lock = lock if lock is not None else threading.Lock()
+
+    def __dealloc__(self):
+        free(self._array)
+        free(self._shared)
+        free(self._shared_cost)
+
+    def __len__(self):
+        return self._count
+
+    def run(self, Py_ssize_t start, Py_ssize_t stop, unsigned long long seed=0):
+        """Run steps `start` to `stop` (exclusive).
+
+        Raises
+        ------
+        IndexError
+            Outside the schedule.
+        KeyboardInterrupt
+            After Ctrl-C; steps that had begun are finished, later ones are not run.
+        """
+        cdef int threads
+        cdef bint interrupted
+        if not 0 <= start <= stop <= self._count:
+            raise IndexError(f"steps {start} to {stop} of {self._count}")
+        threads = get_num_threads()
+        if threads > 1 and self._shared_cost[stop] - self._shared_cost[start] < REGION:
+            threads = 1
+        if not self._lock.acquire(False):
+            self._lock.acquire()
+        try:
+            with nogil:
+                if threads == 1:
+                    interrupted = run_alone(self._array, start, stop, seed)
+                else:
+                    interrupted = run_team(self._array, self._shared, start, stop, seed, threads)
+        finally:
+            self._lock.release()
+        if interrupted:
+            _raise_pending()
+
+
+cdef object _pending = None         # what a signal handler raised; signals are handled in the main thread alone
+
+
+cdef bint signalled() noexcept with gil:
+    """Run Python-level signal handlers that are due; whether one raised (Ctrl-C)."""
+    global _pending
+    try:
+        PyErr_CheckSignals()
+    except BaseException as error:
+        _pending = error
+        return True
+    return False
+
+
+def _raise_pending():
+    global _pending
+    error, _pending = _pending, None
+    raise error
+
+
+cdef bint run_alone(void** steps, Py_ssize_t start, Py_ssize_t stop, unsigned long long seed) noexcept nogil:
+    cdef Team team
+    cdef Py_ssize_t i
+    cdef double then = 0, now
+    team.rank = 0
+    team.size = 1
+    team.barrier = NULL
+    team.seed = seed
+    for i in range(start, stop):
+        (<Step>steps[i]).run(&team)
+        # Reading the clock costs 20 ns; a long step is what makes it worth while, and 64 tiny ones are short.
+        if (i & 63) == 63 or (<Step>steps[i]).cost > 1e5:
+            now = cyexec_now()
+            if then == 0:
+                then = now
+            elif now - then > SIGNALS:
+                then = now
+                if signalled():
+                    return True
+    return False
+
+
+cdef bint run_team(void** steps, const bint* shared, Py_ssize_t start, Py_ssize_t stop, unsigned long long seed,
+                   int threads) noexcept nogil:
+    cdef cyexec_barrier barrier
+    cdef Py_ssize_t interrupted_at = -1
+    cyexec_barrier_init(&barrier)
+    with parallel(num_threads=threads):
+        run_as_member(steps, shared, start, stop, seed, &barrier, &interrupted_at)
+    return interrupted_at >= 0
+
+
+cdef void run_as_member(void** steps, const bint* shared, Py_ssize_t start, Py_ssize_t stop, unsigned long long seed,
+                        cyexec_barrier* barrier, Py_ssize_t* interrupted_at) noexcept nogil:
+    """One thread's walk over the steps. All threads take the same decisions, from the same data.
+
+    Thread 0 writes the number of the step at which all stop, before that step's barrier. The number, not a flag: a slow
+    thread that looks after barrier i must not take for its own what thread 0 has meanwhile found at i + 1.
+    """
+    cdef Team team, alone
+    cdef Py_ssize_t i
+    cdef double then, now
+    cdef bint pending = False       # thread 0 ran steps by itself since the last barrier
+    team.rank = cyexec_thread_num()
+    team.size = cyexec_team_size()
+    team.barrier = barrier
+    team.seed = seed
+    alone.rank = 0
+    alone.size = 1
+    alone.barrier = NULL
+    alone.seed = seed
+    then = cyexec_now()
+    for i in range(start, stop):
+        if not shared[i]:
+            if team.rank == 0:
+                (<Step>steps[i]).run(&alone)
+            pending = True
+            continue
+        if pending:
+            if team.rank == 0:
+                now = cyexec_now()
+                if now - then > SIGNALS:
+                    then = now
+                    if signalled():
+                        interrupted_at[0] = i - 1
+            cyexec_barrier_wait(barrier, team.size)
+            pending = False
+            if interrupted_at[0] == i - 1:
+                return
+        (<Step>steps[i]).run(&team)
+        if team.rank == 0:
+            now = cyexec_now()
+            if now - then > SIGNALS:
+                then = now
+                if signalled():
+                    interrupted_at[0] = i
+        cyexec_barrier_wait(barrier, team.size)
+        if interrupted_at[0] == i:
+            return
