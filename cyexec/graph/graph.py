@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base import DTypeError, MXNetError, ShapeError
 from ..ops import registry
-from ..ops.params import Params
+from ..ops.params import Params, is_hidden
 from ..ops.schema import Op
 
 
@@ -30,10 +30,12 @@ class Node:
     ctx : int
         Which context's arena the outputs live in (an index into `Graph.contexts`).
     attrs : dict
-        The user's string attributes.
+        String attributes, the operator's and the user's.
+    number : int
+        For variables: position among the arguments, auxiliary states or outputs. Names may repeat; numbers do not.
     """
 
-    __slots__ = ("op", "params", "inputs", "name", "shapes", "dtypes", "kind", "ctx", "attrs")
+    __slots__ = ("op", "params", "inputs", "name", "shapes", "dtypes", "kind", "ctx", "attrs", "number")
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Node:
         kind: str = "",
         ctx: int = 0,
         attrs: dict[str, str] | None = None,
+        number: int = -1,
     ):
         self.op = op
         self.params = params
@@ -56,6 +59,14 @@ class Node:
         self.kind = kind
         self.ctx = ctx
         self.attrs = attrs or {}
+        self.number = number
+
+    def with_inputs(self, inputs: tuple[Entry, ...], ctx: int | None = None) -> Node:
+        """A copy that reads other entries (of the same shapes and dtypes)."""
+        return Node(
+            self.op, self.params, inputs, self.name, self.shapes, self.dtypes, self.kind,
+            self.ctx if ctx is None else ctx, self.attrs, self.number,
+        )  # fmt: skip
 
     def __getitem__(self, index: int) -> Entry:
         return Entry(self, index)
@@ -175,9 +186,7 @@ class Graph:
             if made is not None:
                 new[node] = made
             elif inputs != node.inputs:
-                copy = Node(
-                    node.op, node.params, inputs, node.name, node.shapes, node.dtypes, node.kind, node.ctx, node.attrs
-                )
+                copy = node.with_inputs(inputs)
                 new[node] = [Entry(copy, i) for i in range(len(node.shapes))]
 
         def moved(entry: Entry) -> Entry:
@@ -237,7 +246,7 @@ class Builder:
         """Name and place what is made next after `node`."""
         self.prefix = node.name + suffix
         self.ctx = node.ctx
-        self.attrs = node.attrs
+        self.attrs = {k: v for k, v in node.attrs.items() if is_hidden(k)}
         return self
 
     def node(self, op_name: str, *inputs: Entry, **params: Any) -> Node:
@@ -246,7 +255,8 @@ class Builder:
         count = self._counts.get(self.prefix, 0)
         self._counts[self.prefix] = count + 1
         name = f"{self.prefix}{count}" if count else self.prefix
-        return make_node(op, op.params(**params), inputs, name, self.ctx, self.attrs)
+        attrs = {**self.attrs, **{k: str(v) for k, v in params.items()}}
+        return make_node(op, op.params(**params), inputs, name, self.ctx, attrs)
 
     def __call__(self, op_name: str, *inputs: Entry, **params: Any) -> Any:
         made = self.node(op_name, *inputs, **params)

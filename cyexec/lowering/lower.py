@@ -170,12 +170,13 @@ class Lowering:
             if made is not ref:
                 self.cast(made, dtype, ref)
 
-    def _buffer(self, kind: str, name: str, op: str, ctx: int, shape: tuple[int, ...], dtype: np.dtype) -> Ref:
-        number = len(self.program.buffers)
-        self.program.buffers.append(
-            BufferSpec(number, product(shape) * dtype.itemsize, kind, name, op, ctx, shape, dtype)
-        )
-        return Ref(number, dtype, shape)
+    def _buffer(
+        self, kind: str, name: str, op: str, ctx: int, shape: tuple[int, ...], dtype: np.dtype, number: int = -1
+    ) -> Ref:
+        new = len(self.program.buffers)
+        nbytes = product(shape) * dtype.itemsize
+        self.program.buffers.append(BufferSpec(new, nbytes, kind, name, op, ctx, shape, dtype, number))
+        return Ref(new, dtype, shape)
 
     def run(self) -> Program:
         """Lower the whole graph."""
@@ -189,14 +190,14 @@ class Lowering:
         late_grads: list[tuple[Ref, Entry, str]] = []
         born: dict[Entry, Ref] = {}
         for i, entry in enumerate(graph.outputs):
-            ref = self._buffer("output", str(i), "", entry.node.ctx, entry.shape, entry.dtype)
+            ref = self._buffer("output", str(i), "", entry.node.ctx, entry.shape, entry.dtype, i)
             if entry.node.is_variable or entry in born:
                 late_outputs.append((ref, entry))
             else:
                 born[entry] = ref
-        for target in graph.targets:
+        for i, target in enumerate(graph.targets):
             entry = target.entry
-            ref = self._buffer("grad", target.name, "", entry.node.ctx, entry.shape, entry.dtype)
+            ref = self._buffer("grad", target.name, "", entry.node.ctx, entry.shape, entry.dtype, i)
             if target.req == "add" or entry.node.is_variable or entry in born:
                 late_grads.append((ref, entry, target.req))
             else:
@@ -232,7 +233,9 @@ class Lowering:
         entries = self.program.entries
         self.node = node
         if node.is_variable:
-            entries[node[0]] = self._buffer(node.kind, node.name, "", node.ctx, node.shapes[0], node.dtypes[0])
+            entries[node[0]] = self._buffer(
+                node.kind, node.name, "", node.ctx, node.shapes[0], node.dtypes[0], node.number
+            )
             return
         op = node.op
         assert op is not None and node.params is not None
@@ -247,6 +250,8 @@ class Lowering:
             else:
                 spec = self.program.buffers[ref.buffer]
                 spec.op = op.name
+                if spec.kind == "output":
+                    spec.name = f"{node.name}_{names[i]}"
             entries[entry] = ref
             self.outs.append(ref)
         if op.lower is not None:
@@ -257,9 +262,8 @@ class Lowering:
             raise MXNetError(f"{node.describe()}: operator {op.name} has no kernel")
 
     def _note_needed_heads(self) -> None:
-        used = {e.node.name for n in self.graph.nodes for e in n.inputs if e.node.kind == "head_grad"}
-        used |= {t.entry.node.name for t in self.graph.targets if t.entry.node.kind == "head_grad"}
-        self.program.needed_heads = tuple(i for i in range(len(self.graph.outputs)) if f"_head_grad_{i}" in used)
+        read = [e.node for n in self.graph.nodes for e in n.inputs] + [t.entry.node for t in self.graph.targets]
+        self.program.needed_heads = tuple(sorted({n.number for n in read if n.kind == "head_grad"}))
 
 
 def lower(graph: Graph) -> Program:

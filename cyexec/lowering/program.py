@@ -58,6 +58,7 @@ class BufferSpec:
     ctx: int
     shape: tuple[int, ...]
     dtype: np.dtype
+    number: int = -1  # of the user's arrays: position among arguments, auxiliary states, outputs or gradient targets
 
     @property
     def external(self) -> bool:

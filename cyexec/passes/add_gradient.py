@@ -16,15 +16,16 @@ from ..graph.graph import Builder, Entry, Graph, Node, Target
 def head_gradient(number: int, entry: Entry) -> Node:
     """The variable that holds the gradient of output `number`."""
     ctx = entry.node.ctx
-    return Node(None, None, (), f"_head_grad_{number}", (entry.shape,), (entry.dtype,), "head_grad", ctx)
+    name = f"_head_grad_{number}"
+    return Node(None, None, (), name, (entry.shape,), (entry.dtype,), "head_grad", ctx, number=number)
 
 
-def _needs_gradient(graph: Graph, wanted: set[str]) -> set[Node]:
+def _needs_gradient(graph: Graph, wanted: set[int]) -> set[Node]:
     """Nodes on a path from a wanted argument."""
     needed: set[Node] = set()
     for node in graph.nodes:
         if node.is_variable:
-            if node.kind == "arg" and node.name in wanted:
+            if node.kind == "arg" and node.number in wanted:
                 needed.add(node)
         elif any(e.node in needed for e in node.inputs):
             needed.add(node)
@@ -40,20 +41,20 @@ def _sum(g: Builder, parts: list[Entry]) -> Entry:
     return g("add_n", *parts, num_args=len(parts))
 
 
-def run(graph: Graph, requests: Sequence[tuple[str, str]]) -> Graph:
-    """Return `graph` with gradient targets.
+def run(graph: Graph, requests: Sequence[tuple[int, str]]) -> Graph:
+    """Return `graph` with gradient targets, one for each request, in their order.
 
     Parameters
     ----------
     graph : Graph
-    requests : sequence of (argument name, "write" or "add")
+    requests : sequence of (argument number, "write" or "add")
 
     Raises
     ------
     MXNetError
         A gradient reaches an operator that has none, or an operator's gradient has a wrong shape.
     """
-    needed = _needs_gradient(graph, {name for name, _ in requests})
+    needed = _needs_gradient(graph, {number for number, _ in requests})
     g = Builder(graph.is_train)
     parts: dict[Entry, list[Entry]] = {}
     for i, entry in enumerate(graph.outputs):
@@ -82,14 +83,12 @@ def run(graph: Graph, requests: Sequence[tuple[str, str]]) -> Graph:
                 )
             parts.setdefault(entry, []).append(made)
 
-    variables = {n.name: n for n in graph.nodes if n.is_variable and n.kind == "arg"}
+    variables = {n.number: n for n in graph.nodes if n.is_variable and n.kind == "arg"}
     targets = []
-    for name, req in requests:
-        node = variables[name]
+    for number, req in requests:
+        node = variables[number]
         g.at(node)
         have_parts = parts.get(node[0])
-        if have_parts:
-            targets.append(Target(name, _sum(g, have_parts), req))
-        elif req == "write":
-            targets.append(Target(name, g("_zeros", shape=node.shapes[0], dtype=node.dtypes[0]), req))
+        made = _sum(g, have_parts) if have_parts else g("_zeros", shape=node.shapes[0], dtype=node.dtypes[0])
+        targets.append(Target(node.name, made, req))
     return Graph(graph.outputs, targets, graph.is_train)

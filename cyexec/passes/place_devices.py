@@ -45,9 +45,7 @@ def run(graph: Graph, groups: Mapping[str, int]) -> Graph:
                     copies[key] = make_node(copy_op, copy_op.params(), [entry], name, ctx)[0]
                 entry = copies[key]
             placed.append(entry)
-        made = Node(
-            node.op, node.params, tuple(placed), node.name, node.shapes, node.dtypes, node.kind, ctx, node.attrs
-        )
+        made = node.with_inputs(tuple(placed), ctx)
         return [made[i] for i in range(len(made.shapes))]
 
     return graph.rewrite(change)

@@ -68,7 +68,7 @@ def run(graph: Graph, values: dict[str, np.ndarray], seed: int = 0) -> tuple[lis
     external = {}
     for spec in program.buffers:
         if spec.kind == "output":
-            external[spec.id] = outputs[int(spec.name)]
+            external[spec.id] = outputs[spec.number]
         elif spec.kind == "grad":
             external[spec.id] = grads[spec.name]
         elif spec.external:
