@@ -4,6 +4,10 @@ A kernel family is one file, ``cyexec/kernels/NAME.pxi``. Its first lines say wh
 
     # levels: base v2 v3 v4
     # dtypes: f32 f64
+    # base-dtypes: i32 i64        built at the base level only; optional
+    # flags: -ffp-contract=off    further compiler flags; optional
+
+The dtype "any" builds one module for all: the class looks at its operands' dtypes itself.
 
 For each level and dtype a stub that defines ``real`` and includes the family is written under ``build/levels`` and
 compiled with the level's flags to ``cyexec/kernels/_NAME_DTYPE_LEVEL``. `cyexec.kernels.levels` picks one at import.
@@ -32,6 +36,7 @@ LEVELS = {
 REALS = {
     "f32": "float", "f64": "double", "i8": "signed char", "u8": "unsigned char", "i32": "int", "i64": "long long",
     "b1": "unsigned char", "b2": "unsigned short", "b4": "unsigned int", "b8": "unsigned long long",
+    "any": "unsigned char",
 }  # fmt: skip
 # Neither flag changes a result: they let the compiler vectorise around errno and floating-point traps.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-plt", "-Wno-unused-function", "-Wno-unknown-pragmas"]
@@ -56,12 +61,14 @@ def wanted_levels() -> list[str]:
     return [level for level in LEVELS if level in chosen or level == "base"]
 
 
-def header(path: Path, key: str) -> list[str]:
+def header(path: Path, key: str, required: bool = True) -> list[str]:
     """Words after ``# key:`` among the first lines of a kernel family."""
     for line in path.read_text().splitlines()[:8]:
         if line.startswith(f"# {key}:"):
             return line.split(":", 1)[1].split()
-    raise SystemExit(f"{path}: no '# {key}:' line at its top")
+    if required:
+        raise SystemExit(f"{path}: no '# {key}:' line at its top")
+    return []
 
 
 def write_if_changed(path: Path, text: str) -> None:
@@ -77,8 +84,9 @@ def family_extensions() -> list[Extension]:
     headers = [str(h) for h in sorted(KERNELS.glob("*.h"))]
     for path in sorted(KERNELS.glob("*.pxi")):
         families_levels, dtypes = header(path, "levels"), header(path, "dtypes")
-        for dtype in dtypes:
-            for level in [lv for lv in wanted_levels() if lv in families_levels or lv == "base"]:
+        base_dtypes, flags = header(path, "base-dtypes", False), header(path, "flags", False)
+        for dtype in dtypes + base_dtypes:
+            for level in [lv for lv in wanted_levels() if lv == "base" or lv in families_levels and dtype in dtypes]:
                 name = f"_{path.stem}_{dtype}_{level}"
                 stub = STUBS / f"{name}.pyx"
                 constants = "".join(f"    IS_{d.upper()} = {int(d == dtype)}\n" for d in REALS)
@@ -94,7 +102,7 @@ def family_extensions() -> list[Extension]:
                         [str(stub)],
                         include_dirs=[str(KERNELS)],
                         define_macros=[("REAL", REALS[dtype]), (f"REAL_IS_{dtype.upper()}", "1")],
-                        extra_compile_args=FLAGS + LEVELS[level],
+                        extra_compile_args=FLAGS + flags + LEVELS[level],
                         depends=headers,
                     )
                 )

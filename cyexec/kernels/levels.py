@@ -67,7 +67,9 @@ def _find(kernel: str, dtype: np.dtype, at: str) -> tuple[type[Step], np.dtype |
     family, cls = kernel.split(".")
     # Kernels that only move data are built by size ("b4") and serve every dtype of that size.
     size_code = f"b{dtype.itemsize}"
-    for code, view in ((DTYPE_CODES.get(dtype), None), (size_code, np.dtype(f"u{dtype.itemsize}"))):
+    # "any" kernels look at their operands' dtypes themselves (casts).
+    codes = ((DTYPE_CODES.get(dtype), None), (size_code, np.dtype(f"u{dtype.itemsize}")), ("any", None))
+    for code, view in codes:
         module = _module(family, code, at) if code else None
         if module is not None and hasattr(module, cls):
             return getattr(module, cls), view
