@@ -1,0 +1,5 @@
+"""Random numbers."""
+
+from .generate import lazy_namespace
+
+__getattr__, __dir__ = lazy_namespace(__name__, "random", globals())
