@@ -8,7 +8,7 @@ steps, `cyexec.kernels` runs them.
 import importlib
 import pkgutil
 
-_INFRASTRUCTURE = {"schema", "params", "infer", "registry", "signature"}
+_INFRASTRUCTURE = {"schema", "params", "infer", "registry"}
 
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
     if _module not in _INFRASTRUCTURE:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..codegen import docstring, input_names, signature
 from ..ops import registry
 from ..ops.schema import Op
-from ..ops.signature import _Null, all_inputs, docstring, signature
 from .compose import create
 from .symbol import Symbol, single
 
@@ -26,14 +26,6 @@ PREFIXES = {
     "sparse": ("_sparse_",),
 }
 
-_EXTRA = """
-name : str, optional
-    Name of the resulting symbol; made by the name manager when left out.
-attr : dict of str to str, optional
-    Further attributes of the node.
-"""
-
-
 def make_function(op: Op, public_name: str, module: str) -> Callable[..., Symbol]:
     """Return the function that composes `op`.
 
@@ -41,7 +33,8 @@ def make_function(op: Op, public_name: str, module: str) -> Callable[..., Symbol
     ``{name}_{input}``.
     """
     hint = public_name.lower()
-    inputs = all_inputs(op)
+    arguments, aux = input_names(op)
+    inputs = () if op.variadic else (*arguments, *aux)
     order = (*inputs, *(p for p in op.params.fields if p not in inputs), "name", "attr", "out")
 
     def function(*args: Any, **kwargs: Any) -> Symbol:
@@ -64,8 +57,6 @@ def make_function(op: Op, public_name: str, module: str) -> Callable[..., Symbol
         symbols: dict[str, Any] = {}
         params: dict[str, Any] = {}
         for key, value in kwargs.items():
-            if value is _Null:
-                continue
             if isinstance(value, Symbol):
                 symbols[key] = single(value, f"Keyword Argument {key}")
             elif key in inputs:
@@ -82,8 +73,8 @@ def make_function(op: Op, public_name: str, module: str) -> Callable[..., Symbol
 
     function.__name__ = function.__qualname__ = public_name
     function.__module__ = module
-    function.__doc__ = docstring(op, public_name, "Symbol", _EXTRA)
-    function.__signature__ = signature(op, {"name": None, "attr": None, "out": None})  # type: ignore[attr-defined]
+    function.__doc__ = docstring(op, "symbol")
+    function.__signature__ = signature(op, "symbol")  # type: ignore[attr-defined]
     return function
 
 
