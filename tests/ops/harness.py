@@ -21,14 +21,25 @@ def case_inputs(op: Op, case: Case, dtype: str) -> list[np.ndarray]:
     """The arrays of a case, auxiliary states included, from a generator seeded by operator and case."""
     params = op.params.parse(case.params, op.name)
     rng = np.random.default_rng(zlib.crc32(op.name.encode()) + case.seed)
+    names = op.input_names(params)
     arrays = []
-    for name in op.input_names(params):
+    for name, wanted in zip(names, input_dtypes(op, params, names, dtype)):
         if name in case.data:
             array = np.asarray(case.data[name])
-            arrays.append(array.astype(dtype) if array.dtype.kind == "f" else array)
+            arrays.append(array.astype(wanted) if array.dtype.kind == "f" else array)
         else:
-            arrays.append(rng.uniform(case.low, case.high, case.shapes[name]).astype(dtype))
+            arrays.append(rng.uniform(case.low, case.high, case.shapes[name]).astype(wanted))
     return [np.ascontiguousarray(a) for a in arrays]
+
+
+def input_dtypes(op: Op, params, names, dtype: str) -> list[np.dtype]:
+    """What the operator's own rule gives its inputs when the first one has `dtype` (float32 beside float16 data)."""
+    first = np.dtype(dtype)
+    if op.infer_dtype is None or not names:
+        return [first] * len(names)
+    rest = [None] * (len(names) - 1)
+    inferred, _ = op.infer_dtype(params, [first, *rest], [None] * len(op.output_names(params)))
+    return [d if d is not None and d.kind == "f" else first for d in inferred]
 
 
 def build(op: Op, case: Case, inputs: list[np.ndarray], gradients: bool) -> Graph:
