@@ -50,6 +50,7 @@ class Lowering:
         self.ins: list[Ref] = []
         self.outs: list[Ref] = []
         self._used: set[Entry] = set()
+        self._streams = 0
 
     # What operators call
 
@@ -147,6 +148,11 @@ class Lowering:
         name = node.name if node is not None else ""
         op = node.op.name if node is not None and node.op else ""
         return self._buffer("workspace", f"{name}_workspace", op, node.ctx if node else 0, tuple(shape), np.dtype(dtype))
+
+    def random_stream(self) -> int:
+        """Return a number that no other step of this program has: random steps with one draw from one stream."""
+        self._streams += 1
+        return self._streams
 
     # How it is done
 
