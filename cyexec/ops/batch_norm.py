@@ -247,7 +247,9 @@ register(
             _case((2, 3, 4, 5), {"fix_gamma": False, "eps": 1e-5}),
             _case((2, 3, 4, 5), {"fix_gamma": False}, is_train=False),
             _case((2, 3, 4, 5), {"fix_gamma": False, "use_global_stats": True}),
-            _case((2, 3, 4, 5), {"fix_gamma": False, "output_mean_var": True}, dtypes=("float32", "float64", "float16")),
+            _case(
+                (2, 3, 4, 5), {"fix_gamma": False, "output_mean_var": True}, dtypes=("float32", "float64", "float16")
+            ),
             _case((3, 2, 3, 5), {"fix_gamma": False, "axis": -1}, dtypes=("float32", "float64", "float16")),
             _case((3, 2, 3, 5), {"axis": 3}),
             _case((3, 2, 3, 5), {"fix_gamma": False, "axis": 0}),
