@@ -16,6 +16,7 @@ from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
 from ..ops.infer import is_full, product
 from ..passes import place_devices
+from ..symbol.node import topological
 from .compiled import plan_graph
 from .executor import Executor, mode_graph, zeros
 
@@ -80,7 +81,7 @@ def _requests(grad_req: Any, names: Sequence[str]) -> list[str]:
 
 def _inferred_graph(symbol: Symbol, shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, np.dtype]) -> Graph:
     """The forward graph with every shape and dtype, or an MXNetError that lists what cannot be inferred."""
-    nodes = symbol._nodes()
+    nodes = topological(symbol._outputs)
     found = infer_shapes(symbol._outputs, dict(shapes))
     missing = [n.name for n in nodes if n.op is None and not is_full(found[n][0])]
     if missing:
@@ -130,7 +131,8 @@ def bind(
     aux_states: Any = None,
     group2ctx: Mapping[str, Context] | None = None,
     shared_exec: Executor | None = None,
-    plan_time_limit: float = 0.0,
+    *,
+    plan_time_limit: float | None = None,
 ) -> Executor:
     """Bind a symbol to the user's arrays. See `Symbol.bind`.
 
@@ -160,7 +162,7 @@ def bind(
     arenas = shared_exec._arenas if shared_exec is not None else None
     graph = _place(graph, ctx, group2ctx)
     return Executor(
-        symbol, graph, ctx, arg_arrays, grads, reqs, aux_arrays, group2ctx, arenas, plan_time_limit  # type: ignore[arg-type]
+        symbol, graph, ctx, arg_arrays, grads, reqs, aux_arrays, group2ctx, arenas, plan_time_limit or 0.0  # type: ignore[arg-type]
     )
 
 
@@ -174,7 +176,7 @@ def simple_bind(
     shared_arg_names: Sequence[str] | None = None,
     shared_exec: Executor | None = None,
     shared_buffer: dict[str, NDArray] | None = None,
-    plan_time_limit: float = 0.0,
+    plan_time_limit: float | None = None,
     **kwargs: tuple[int, ...],
 ) -> Executor:
     """Infer all shapes from the given ones, allocate arrays of zeros and bind. See `Symbol.simple_bind`."""
@@ -204,7 +206,7 @@ def simple_bind(
     grads = [allocate.gradient(n, *w) if r != "null" else None for n, w, r in zip(names, wanted, reqs)]
     aux = [allocate.auxiliary(n, *w) for n, w in zip(aux_names, wanted_aux)]
     arenas = shared_exec._arenas if shared_exec is not None else None
-    return Executor(symbol, graph, ctx, args, grads, reqs, aux, group2ctx, arenas, plan_time_limit)
+    return Executor(symbol, graph, ctx, args, grads, reqs, aux, group2ctx, arenas, plan_time_limit or 0.0)
 
 
 class _Allocator:
@@ -269,7 +271,7 @@ def plan(
     symbol: Symbol,
     grad_req: Any = "write",
     type_dict: Mapping[str, Any] | None = None,
-    plan_time_limit: float = 0.0,
+    plan_time_limit: float | None = None,
     **shapes: tuple[int, ...],
 ) -> MemoryPlan:
     """Return the memory plan that `simple_bind` would make, without allocating anything."""
@@ -278,7 +280,7 @@ def plan(
     known = {n: tuple(-1 if int(d) == 0 else int(d) for d in s) for n, s in shapes.items()}
     graph = _inferred_graph(symbol, known, dtypes)
     wanted = [(i, r) for i, r in enumerate(_requests(grad_req, names)) if r != "null"]
-    return plan_graph(mode_graph(graph, bool(wanted), wanted), plan_time_limit)
+    return plan_graph(mode_graph(graph, bool(wanted), wanted), plan_time_limit or 0.0)
 
 
 def reshape_executor(
