@@ -365,7 +365,7 @@ class Executor:
         text = graph_symbol(plan.program.graph, with_targets=True).debug_str()
         return (
             f"{text.rstrip(chr(10))}\n{plan.to_text()}\n"
-            f"Total {plan.total / MB:.4g} MB allocated\n"
+            f"Total {plan.total // MB} MB allocated\n"
             f"Total {plan.num_workspaces} TempSpace resource requested\n"
         )
 
