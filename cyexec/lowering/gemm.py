@@ -1,0 +1,74 @@
+"""What lowering must know of the matrix multiplication kernel: how much workspace it needs.
+
+Bounds that hold for every CPU level, so that a plan does not depend on the machine. The block sizes are those of
+``cyexec/kernels/gemm.h``; a step that is given too little refuses to be made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .lower import Lowering
+    from .program import Ref
+
+KC, NC, MS = 256, 2048, 1008
+WIDEST = 32  # columns of a packed panel at the widest level
+PANELS = ((14, 16), (6, 8), (4, 4))  # (rows of a tile, width of a packed panel of A) of the levels
+SMALLEST_TILE = 4  # rows
+
+
+def scratch_dtype(dtype: np.dtype) -> np.dtype:
+    """Dtype in which `low.step` computes for operands of `dtype`."""
+    return np.dtype(np.float32) if dtype in (np.float16, np.float32) else np.dtype(np.float64)
+
+
+def gemm_workspace(m: int, n: int, k: int, column_batch: int = 1, k_batch: int = 1) -> int:
+    """Elements of workspace that C (m x n) = A (m x k) B (k x n) may need.
+
+    Parameters
+    ----------
+    column_batch, k_batch : int
+        Images that n or k are repeated over.
+    """
+    depth = min(k * k_batch, KC)
+    rows = min(m, MS)
+    width_a = max(-(-rows // tile) * width for tile, width in PANELS)
+    width_b = min(-(-n // WIDEST) * WIDEST * column_batch, NC)
+    return depth * (width_a + width_b)
+
+
+def unpacked(m: int, n: int, k: int, transpose_a: bool, transpose_b: bool) -> bool:
+    """Whether every level multiplies matrices of this size without workspace (see `gemm_free_tiles`)."""
+    if n == 1 and m > 1:
+        m, n, transpose_a, transpose_b = 1, m, not transpose_b, not transpose_a
+    if not transpose_a and transpose_b and (m <= 4 or n <= 4 or m * n * k <= 24**3):
+        return True
+    return not transpose_b and (m <= SMALLEST_TILE or m * n * k <= 48**3)
+
+
+def add_gemm(
+    low: Lowering,
+    a: Ref,
+    b: Ref,
+    c: Ref,
+    m: int,
+    n: int,
+    k: int,
+    batch: int = 1,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    bias: Ref | None = None,
+    bias_axis: str = "column",
+) -> None:
+    """Add the step ``c = alpha op(a) op(b) + bias`` over a batch of C-contiguous matrices."""
+    size = 0 if unpacked(m, n, k, transpose_a, transpose_b) or not batch else gemm_workspace(m, n, k)
+    reads = [a, b] if bias is None else [a, b, bias]
+    low.step(
+        "gemm.Gemm", reads, [c, low.workspace((size,), scratch_dtype(c.dtype))],
+        m=m, n=n, k=k, batch=batch, transpose_a=transpose_a, transpose_b=transpose_b, alpha=alpha,
+        bias="" if bias is None else bias_axis,
+    )  # fmt: skip
