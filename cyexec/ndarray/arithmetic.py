@@ -14,10 +14,8 @@ _NUMBERS = (int, float, np.number, np.bool_)
 
 
 def _invoke(name: str, inputs: list[Any], params: dict[str, Any], out: Any) -> Any:
-    global _invoke
-    from .imperative import invoke  # imports NDArray, which imports this module
+    from .imperative import invoke
 
-    _invoke = invoke
     return invoke(name, inputs, params, out)
 
 
