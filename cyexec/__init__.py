@@ -1,0 +1,39 @@
+"""MXNet's symbolic executor on today's Python: ``import cyexec as mx``.
+
+Words used throughout, each for one idea:
+
+* *entry*: one output of a node of a graph;
+* *buffer*: planned memory for one value;
+* *step*: one kernel call of a schedule;
+* *workspace*: scratch memory of a step, planned like any buffer;
+* *arena*: the one block that an executor's buffers and workspaces live in;
+* *level*: the x86-64 level (base, v2, v3, v4) that the kernels in use were compiled for.
+
+The folders, in the order data takes through them: `symbol`, `ops`, `graph`, `passes`, `lowering`, the package `planner`,
+`runtime`, `kernels`; `ndarray` holds the user's arrays.
+"""
+
+from __future__ import annotations
+
+from . import attribute, base, context, io, model, module, name, ndarray, random, runtime, symbol
+from . import module as mod
+from . import ndarray as nd
+from . import random as rnd
+from . import symbol as sym
+from .attribute import AttrScope
+from .base import MXNetError
+from .config import show_config
+from .context import Context, cpu, cpu_pinned, current_context, gpu, num_gpus
+from .ndarray import NDArray
+from .runtime import executor
+from .runtime.executor import Executor
+from .runtime.schedule import get_num_threads, set_num_threads
+from .symbol import Symbol
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "context", "cpu",
+    "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "io", "mod", "model", "module", "name", "nd",
+    "ndarray", "num_gpus", "random", "rnd", "runtime", "set_num_threads", "show_config", "sym", "symbol",
+]  # fmt: skip

@@ -4,13 +4,70 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from .ops import registry
 from .ops.params import REQUIRED, Bool, Enum, Params
 from .ops.schema import Op
 
 _WIDTH = 116
+
+# MXNet's rule for names: `_contrib_X` is `mx.nd.contrib.X` and so on; every other name with an underscore in front is in
+# `_internal`, the rest in `mx.nd` itself and `mx.nd.op`. The same holds for `mx.sym`.
+PREFIXES = {
+    "contrib": ("_contrib_",),
+    "linalg": ("_linalg_",),
+    "random": ("_random_", "_sample_"),
+    "image": ("_image_",),
+    "sparse": ("_sparse_",),
+}
+
+
+def names_of(namespace: str) -> dict[str, str]:
+    """Map the function names of a namespace ("op", "_internal" or one of `PREFIXES`) to operator names."""
+    found: dict[str, str] = {}
+    for name, op in registry.all_names().items():
+        if op.hidden and not (namespace == "_internal" and name.startswith("_")):
+            continue
+        if namespace in PREFIXES:
+            for prefix in PREFIXES[namespace]:
+                if name.startswith(prefix):
+                    found.setdefault(name[len(prefix) :], name)
+        elif (namespace == "_internal") == name.startswith("_"):
+            found[name] = name
+    return found
+
+
+def lazy_namespace(
+    module: str, namespace: str, into: dict[str, Any], make: Callable[[Op, str, str], Any]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a module whose functions are made when they are first asked for.
+
+    Parameters
+    ----------
+    module : str
+        ``__name__`` of the module.
+    namespace : str
+        See `names_of`.
+    into : dict
+        The module's ``globals()``, where made functions are kept.
+    make : callable
+        (operator, public name, module name) -> function
+    """
+
+    def get(name: str) -> Any:
+        op_name = None if name.startswith("__") else names_of(namespace).get(name)
+        if op_name is None:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        function = into[name] = make(registry.get(op_name), name, module)
+        return function
+
+    def listing() -> list[str]:
+        return sorted({*into, *names_of(namespace)})
+
+    return get, listing
 
 
 @cache
@@ -118,36 +175,3 @@ def docstring(op: Op, kind: str = "ndarray") -> str:
 
 def _may_have_several_outputs(op: Op) -> bool:
     return callable(op.outputs) or callable(op.visible) or len(op.outputs) > 1
-
-
-def bind_arguments(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> tuple[dict, dict]:
-    """Sort the arguments of a call into inputs by name and parameters by name.
-
-    Parameters
-    ----------
-    op : Op
-        Not variadic.
-    args, kwargs
-        As given to the generated function; `kwargs` without its extras (``out``, ``name``, ``attr``).
-    where : str
-        Function name, for messages.
-
-    Returns
-    -------
-    inputs, params : dicts
-        Only what was given and is not None among the inputs.
-    """
-    names, aux = input_names(op)
-    order = [*names, *aux, *(n for n in op.params.fields if n not in names)]
-    if len(args) > len(order):
-        raise TypeError(f"{where}() takes at most {len(order)} positional arguments, {len(args)} were given")
-    inputs: dict[str, Any] = {}
-    params: dict[str, Any] = {}
-    known = {*names, *aux}
-    for name, value in zip(order, args):
-        (inputs if name in known else params)[name] = value
-    for name, value in kwargs.items():
-        if name in inputs or name in params:
-            raise TypeError(f"{where}() got multiple values for argument '{name}'")
-        (inputs if name in known else params)[name] = value
-    return {n: v for n, v in inputs.items() if v is not None}, params

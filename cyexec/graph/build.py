@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from ..symbol.node import SymbolNode
 
 
-def auxiliary(nodes: Sequence[SymbolNode]) -> set[SymbolNode]:
-    """Variables that some operator takes as an auxiliary state."""
-    found = set()
-    for node in nodes:
-        if node.op is not None:
-            first = len(node.op.arg_names(node.params))
-            found.update(source for source, _ in node.inputs[first:])
-    return found
-
-
 def build_graph(
     nodes: Sequence[SymbolNode],
     outputs: Sequence[tuple[SymbolNode, int]],
@@ -47,6 +37,8 @@ def build_graph(
     MXNetError
         Naming the nodes whose shape or dtype is not known.
     """
+    from ..symbol.node import auxiliary
+
     aux = auxiliary(nodes)
     made: dict[SymbolNode, Node] = {}
     counts = {"arg": 0, "aux": 0}

@@ -5,10 +5,36 @@
                                              v
     mx.nd.op(...) --imperative.py--> one-node graph, lowered and cached --> the executor's kernels
 
-Functions of operators are generated from the registry (`register.py`, `cyexec.codegen`). Nothing here computes on its
-own: arithmetic goes through the same operators and kernels as a bound graph.
+Functions of operators are made from the registry (`generate.py`, `cyexec.codegen`). Nothing here computes on its own:
+arithmetic goes through the same operators and kernels as a bound graph.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ops as _ops  # noqa: F401  (registers the operators)
+from . import _internal, contrib, fluent, image, linalg, op, random, sparse
+from .arithmetic import (
+    add,
+    divide,
+    equal,
+    greater,
+    greater_equal,
+    lesser,
+    lesser_equal,
+    logical_and,
+    logical_or,
+    logical_xor,
+    maximum,
+    minimum,
+    modulo,
+    multiply,
+    not_equal,
+    power,
+    subtract,
+    true_divide,
+)
 from .creation import (
     arange,
     array,
@@ -17,9 +43,12 @@ from .creation import (
     from_dlpack,
     from_numpy,
     full,
+    histogram,
     linspace,
     moveaxis,
+    onehot_encode,
     ones,
+    split_v2,
     to_dlpack_for_read,
     to_dlpack_for_write,
     waitall,
@@ -28,7 +57,25 @@ from .creation import (
 from .ndarray import NDArray, empty
 from .paramsio import load, load_frombuffer, save
 
+fluent.install()
+
+
+def __getattr__(name: str) -> Any:
+    # A function of an operator is the same object here and in `mx.nd.op`.
+    try:
+        return getattr(op, name)
+    except AttributeError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(op)})
+
+
 __all__ = [
-    "NDArray", "arange", "array", "concatenate", "empty", "eye", "from_dlpack", "from_numpy", "full", "linspace", "load",
-    "load_frombuffer", "moveaxis", "ones", "save", "to_dlpack_for_read", "to_dlpack_for_write", "waitall", "zeros",
+    "NDArray", "_internal", "add", "arange", "array", "concatenate", "contrib", "divide", "empty", "equal", "eye",
+    "from_dlpack", "from_numpy", "full", "greater", "greater_equal", "histogram", "image", "lesser", "lesser_equal",
+    "linalg", "linspace", "load", "load_frombuffer", "logical_and", "logical_or", "logical_xor", "maximum", "minimum",
+    "modulo", "moveaxis", "multiply", "not_equal", "onehot_encode", "ones", "op", "power", "random", "save", "sparse",
+    "split_v2", "subtract", "to_dlpack_for_read", "to_dlpack_for_write", "true_divide", "waitall", "zeros",
 ]  # fmt: skip

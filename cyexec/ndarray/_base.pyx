@@ -1,8 +1,17 @@
 """The part of NDArray that needs C: its three attributes and the buffer protocol."""
 
-import numpy as np
+cimport numpy as cnp
+from cpython.buffer cimport PyBUF_WRITABLE, PyObject_GetBuffer
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+cnp.import_array()
+
+
+def aligned_bytes(Py_ssize_t nbytes, Py_ssize_t alignment):
+    """Return a uint8 array of `nbytes` bytes that starts at a multiple of `alignment` (a power of two)."""
+    cdef cnp.npy_intp size = nbytes + alignment
+    cdef cnp.ndarray raw = cnp.PyArray_SimpleNew(1, &size, cnp.NPY_UINT8)
+    cdef Py_ssize_t start = -<Py_ssize_t><size_t>cnp.PyArray_DATA(raw) & (alignment - 1)
+    return raw[start : start + nbytes]
 
 
 cdef class NDArrayBase:

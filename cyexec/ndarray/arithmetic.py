@@ -14,8 +14,10 @@ _NUMBERS = (int, float, np.number, np.bool_)
 
 
 def _invoke(name: str, inputs: list[Any], params: dict[str, Any], out: Any) -> Any:
-    from .imperative import invoke
+    global _invoke
+    from .imperative import invoke  # imports NDArray, which imports this module
 
+    _invoke = invoke
     return invoke(name, inputs, params, out)
 
 

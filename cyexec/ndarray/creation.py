@@ -238,3 +238,78 @@ def to_dlpack_for_write(data: NDArray) -> Any:
 
 def waitall() -> None:
     """Do nothing: results are there when a call returns."""
+
+
+def split_v2(
+    ary: NDArray, indices_or_sections: int | tuple[int, ...], axis: int = 0, squeeze_axis: bool = False
+) -> NDArray | list[NDArray]:
+    """Split an array along an axis.
+
+    Parameters
+    ----------
+    ary : NDArray
+    indices_or_sections : int, or tuple of int
+        Number of equal parts, or where the parts after the first begin.
+    axis : int, default 0
+    squeeze_axis : bool, default False
+        Whether to drop the axis, where all parts have extent 1 there.
+
+    Returns
+    -------
+    list of NDArray, or the one NDArray
+    """
+    if not -ary.ndim <= axis < ary.ndim:
+        raise MXNetError(f"split_v2: axis={axis} is out of range for shape {ary.shape}")
+    extent = ary.shape[axis]
+    if isinstance(indices_or_sections, (int, np.integer)):
+        parts = int(indices_or_sections)
+        if parts < 1 or extent % parts:
+            raise ValueError(f"array split does not result in an equal division: {extent} into {parts}")
+        bounds = [i * (extent // parts) for i in range(1, parts)]
+    elif isinstance(indices_or_sections, (tuple, list)):
+        bounds = [int(i) for i in indices_or_sections]
+    else:
+        raise TypeError("indices_or_sections must be either int, or tuple / list / set of ints")
+    found = []
+    for part in np.split(ary._array, bounds, axis):
+        if squeeze_axis:
+            if part.shape[axis] != 1:
+                raise MXNetError(
+                    f"split_v2: squeeze_axis needs parts of extent 1 along axis {axis}, found {part.shape}"
+                )
+            part = part.squeeze(axis)
+        found.append(NDArray._from(part, part.dtype, ary._ctx))
+    return found if len(found) > 1 else found[0]
+
+
+def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
+    """Write into row i of `out` zeros and a one at column ``indices[i]`` (deprecated in MXNet: use `one_hot`)."""
+    columns = indices._array.reshape(-1).astype(np.int64)
+    if out.ndim != 2 or columns.size != out.shape[0] or np.any((columns < 0) | (columns >= out.shape[1])):
+        raise MXNetError(f"onehot_encode: indices {indices.shape} do not fit rows and columns of out {out.shape}")
+    out._array[...] = 0
+    out._array[np.arange(columns.size), columns] = 1
+    out._written()
+    return out
+
+
+def histogram(
+    a: NDArray, bins: int | NDArray = 10, range: tuple[float, float] | None = None
+) -> tuple[NDArray, NDArray]:
+    """Count how many elements fall into each bin.
+
+    Parameters
+    ----------
+    a : NDArray
+    bins : int or NDArray
+        Number of bins of equal width, or their edges.
+    range : (float, float), optional
+        Lower and upper end of the bins; by default the least and greatest element.
+
+    Returns
+    -------
+    counts, edges
+    """
+    edges_in = bins._array if isinstance(bins, NDArray) else bins
+    counts, edges = np.histogram(a._array, edges_in, range)
+    return array(counts, a._ctx, np.float32), array(edges, a._ctx, np.float32)

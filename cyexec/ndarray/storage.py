@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ._base import aligned_bytes
+
 ALIGNMENT = 64  # a cache line, and the widest vector register
 
 
@@ -35,8 +37,10 @@ class Storage:
 
 def allocate(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, Storage]:
     """Return an uninitialised C-contiguous array that starts at a multiple of `ALIGNMENT`, and its Storage."""
-    nbytes = math.prod(shape) * dtype.itemsize
-    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
-    # The low bits of the address say how far the next cache line is.
-    start = -raw.__array_interface__["data"][0] % ALIGNMENT
-    return np.ndarray(shape, dtype, raw, start), Storage(raw)
+    raw = aligned_bytes(math.prod(shape) * dtype.itemsize, ALIGNMENT)
+    return np.ndarray(shape, dtype, raw), Storage(raw)
+
+
+def allocate_bytes(nbytes: int) -> np.ndarray:
+    """Return `nbytes` uninitialised bytes that start at a multiple of `ALIGNMENT`."""
+    return aligned_bytes(nbytes, ALIGNMENT)

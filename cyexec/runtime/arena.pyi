@@ -12,6 +12,7 @@ class Arena:
     block: Block
     generation: int
     lock: Lock
+    owner: object
     def __init__(self) -> None: ...
     def reserve(self, nbytes: int) -> None: ...
     @property

@@ -52,6 +52,7 @@ class Arena:
         self.block = Block(0)
         self.generation = 0
         self.lock = threading.Lock()
+        self.owner = None               # the program whose forward values are intact here
 
     def reserve(self, nbytes: int) -> None:
         """Make sure that at least `nbytes` bytes are there."""

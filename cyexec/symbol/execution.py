@@ -27,7 +27,6 @@ class ExecutionMixin:
         aux_states: Any = None,
         group2ctx: Any = None,
         shared_exec: Any = None,
-        memory_limit: int | None = None,
         plan_time_limit: float | None = None,
     ) -> Any:
         """Bind the symbol to arrays and return an `Executor`.
@@ -48,8 +47,6 @@ class ExecutionMixin:
             Contexts of the groups that ``ctx_group`` attributes name.
         shared_exec : Executor, optional
             Executor to share memory with.
-        memory_limit : int, optional
-            Bytes that the plan may take.
         plan_time_limit : float, optional
             Seconds that planning may take.
 
@@ -67,7 +64,6 @@ class ExecutionMixin:
             aux_states,
             group2ctx,
             shared_exec,
-            memory_limit=memory_limit,
             plan_time_limit=plan_time_limit,
         )
 

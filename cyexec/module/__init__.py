@@ -1,0 +1,5 @@
+"""A symbol, its parameters and an executor, held together: `Module`."""
+
+from .module import Module
+
+__all__ = ["Module"]

@@ -1,0 +1,230 @@
+"""Run one operator on arrays, through the same lowering and kernels as a bound graph.
+
+    name, inputs, params --params cache--> Params --call cache--> _Call: program, plan --> steps --> outputs
+
+A call is compiled once for each operator, parameters, input shapes and dtypes, and mode. How it then runs depends on its
+size. Making steps over fresh memory takes some ten microseconds, so a small call keeps its steps, over staging memory of its
+own: inputs are copied in and results out. A large call makes its steps over the very arrays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import autograd
+from ..base import DTypeError, MXNetError, ShapeError
+from ..context import as_context, current_context
+from ..graph.graph import Graph, Node, make_node
+from ..lowering.alias import share_memory
+from ..lowering.lower import lower
+from ..lowering.memory import MemoryPlan
+from ..ops import registry
+from ..ops.infer import product
+from ..ops.params import Params
+from ..ops.schema import Op
+from ..runtime.materialize import materialize
+from ..runtime.schedule import Schedule
+from ..runtime.seeds import next_seed
+from .ndarray import NDArray
+from .storage import allocate, allocate_bytes
+
+# Bytes of inputs and outputs together up to which a call is staged. Copying 16 KB takes about as long as making one step.
+STAGED_BYTES = 16384
+_CALLS_KEPT = 1024
+_PARAMS_KEPT = 4096
+
+
+class _Call:
+    """An operator with everything known but the arrays.
+
+    Attributes
+    ----------
+    shapes, dtypes : of the visible outputs
+    written : tuple of int
+        Inputs that the operator changes (auxiliary states in training).
+    """
+
+    def __init__(self, op: Op, params: Params, shapes: list, dtypes: list, is_train: bool):
+        names = op.input_names(params)
+        num_args = len(op.arg_names(params))
+        variables = [
+            Node(
+                None,
+                None,
+                (),
+                n,
+                (s,),
+                (d,),
+                "arg" if i < num_args else "aux",
+                number=i if i < num_args else i - num_args,
+            )
+            for i, (n, s, d) in enumerate(zip(names, shapes, dtypes))
+        ]
+        node = make_node(op, params, [v[0] for v in variables], op.name.lower().strip("_"))
+        outputs = [node[i] for i in range(op.num_visible(params))]
+        program = share_memory(lower(Graph(outputs, (), is_train)))
+        # Where each of the user's buffers is: an input number, or ~number of an output.
+        self.external: dict[int, int] = {}
+        for spec in program.buffers:
+            if spec.kind == "output":
+                self.external[spec.id] = ~spec.number
+            elif spec.external:
+                self.external[spec.id] = spec.number + (num_args if spec.kind == "aux" else 0)
+        changed = {program.home[w.buffer][0] for step in program.steps for w in step.writes}
+        self.written = tuple(sorted(i for b, i in self.external.items() if i >= 0 and b in changed))
+        self.program = program
+        self.plan = MemoryPlan(program)
+        self.random = op.random
+        self.shapes = [e.shape for e in outputs]
+        self.dtypes = [e.dtype for e in outputs]
+        nbytes = sum(product(s) * d.itemsize for s, d in zip([*shapes, *self.shapes], [*dtypes, *self.dtypes]))
+        self.lock = threading.Lock()
+        self.staged_in: list[np.ndarray] = []
+        self.staged_out: list[np.ndarray] = []
+        self.schedule: Schedule | None = None
+        if nbytes <= STAGED_BYTES and self.plan.total <= STAGED_BYTES:
+            self.staged_in = [allocate(s, d)[0] for s, d in zip(shapes, dtypes)]
+            self.staged_out = [allocate(s, d)[0] for s, d in zip(self.shapes, self.dtypes)]
+            self.schedule = self._schedule(self.staged_in, self.staged_out, allocate_bytes(self.plan.total))
+
+    def _schedule(self, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray], scratch: np.ndarray) -> Schedule:
+        def memory(root: int) -> tuple[Any, int]:
+            place = self.external.get(root)
+            if place is None:
+                return scratch, self.plan.offset(root)
+            return (ins[place], 0) if place >= 0 else (outs[~place], 0)
+
+        return Schedule(materialize(self.program, memory))
+
+    def run_staged(self, ins: list[NDArray], outs: list[NDArray]) -> None:
+        seed = next_seed() if self.random else 0
+        schedule = self.schedule
+        assert schedule is not None
+        with self.lock:
+            for stage, given in zip(self.staged_in, ins):
+                stage[...] = given._array
+            schedule.run(0, len(schedule), seed)
+            for stage, made in zip(self.staged_out, outs):
+                made._array[...] = stage
+            for i in self.written:
+                ins[i]._array[...] = self.staged_in[i]
+
+    def run_direct(self, ins: list[NDArray], outs: list[NDArray]) -> None:
+        # A result must not be written over an input that is still to be read.
+        places = [o._array for o in outs]
+        targets = [
+            allocate(a.shape, a.dtype)[0] if any(np.may_share_memory(a, i._array) for i in ins) else a for a in places
+        ]
+        schedule = self._schedule([i._array for i in ins], targets, allocate_bytes(self.plan.total))
+        schedule.run(0, len(schedule), next_seed() if self.random else 0)
+        for place, target in zip(places, targets):
+            if place is not target:
+                place[...] = target
+
+
+_calls: dict[tuple, _Call] = {}
+_params: dict[tuple, Params] = {}
+
+
+def _parse(op: Op, given: dict[str, Any], count: int) -> Params:
+    """Parameters of `op` from what a caller gave, remembered."""
+    # Types belong to the key: 1, 1.0 and True are equal but may mean different things.
+    key = (op, count if op.variadic else -1, *given, *given.values(), *map(type, given.values()))
+    try:
+        found = _params.get(key)
+    except TypeError:  # lists and arrays have no hash
+        key, found = (), None
+    if found is None:
+        if op.variadic and op.variadic not in given:
+            given = {**given, op.variadic: count}
+        found = op.params.parse(given, op.name)
+        if key:
+            if len(_params) >= _PARAMS_KEPT:
+                _params.clear()
+            _params[key] = found
+    return found
+
+
+def _lookup(op: Op, params: Params, inputs: Sequence[NDArray], is_train: bool) -> _Call:
+    arrays = [x._array for x in inputs]
+    key = (op, params, is_train, *[a.shape for a in arrays], *[a.dtype for a in arrays])
+    call = _calls.get(key)
+    if call is not None:
+        return call
+    names = op.input_names(params)
+    if len(names) != len(inputs):
+        raise MXNetError(
+            f"Operator {op.name} expects {len(names)} inputs ({', '.join(names)}), but got {len(inputs)} instead."
+        )
+    call = _Call(op, params, [a.shape for a in arrays], [a.dtype for a in arrays], is_train)
+    if len(_calls) >= _CALLS_KEPT:
+        _calls.pop(next(iter(_calls.copy())), None)
+    _calls[key] = call
+    return call
+
+
+def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out: Any = None, ctx: Any = None) -> Any:
+    """Run an operator.
+
+    Parameters
+    ----------
+    op : str or Op
+    inputs : sequence of NDArray
+        Arguments, then auxiliary states.
+    params : dict
+        Parameters as the user gave them: strings or Python values.
+    out : NDArray, or list or tuple of them, optional
+        Where to write results; may be one of the inputs.
+    ctx : Context, optional
+        Of the results, for operators without inputs.
+
+    Returns
+    -------
+    NDArray, or a list of them for an operator with several outputs; `out` itself if it was given.
+
+    Raises
+    ------
+    MXNetError
+        For inputs, parameters or `out` that the operator cannot take.
+    """
+    if type(op) is str:
+        op = registry.get(op)
+    call = _lookup(op, _parse(op, params, len(inputs)), inputs, autograd._MODE.training)  # type: ignore[arg-type]
+    if out is None:
+        where = as_context(ctx) if ctx is not None else inputs[0]._ctx if inputs else current_context()
+        outs = [NDArray._empty(s, d, where) for s, d in zip(call.shapes, call.dtypes)]
+    else:
+        outs = list(out) if isinstance(out, (list, tuple)) else [out]
+        _check_out(op, call, outs)  # type: ignore[arg-type]
+    if call.schedule is not None:
+        call.run_staged(inputs, outs)  # type: ignore[arg-type]
+    else:
+        call.run_direct(inputs, outs)  # type: ignore[arg-type]
+    for i in call.written:
+        inputs[i]._storage.version += 1
+    if out is not None:
+        for made in outs:
+            made._storage.version += 1
+        return out
+    return outs[0] if len(outs) == 1 else outs
+
+
+def _check_out(op: Op, call: _Call, outs: list[Any]) -> None:
+    if len(outs) != len(call.shapes):
+        raise MXNetError(f"{op.name}: out has {len(outs)} arrays, but there are {len(call.shapes)} results")
+    for made, shape, dtype in zip(outs, call.shapes, call.dtypes):
+        if not isinstance(made, NDArray):
+            raise TypeError(f"{op.name}: out must be an NDArray, found {type(made).__name__}")
+        if made._array.shape != shape:
+            raise ShapeError(f"{op.name}: out has shape {made._array.shape}, but the result has shape {shape}")
+        if made._array.dtype != dtype:
+            raise DTypeError(f"{op.name}: out is {made._array.dtype}, but the result is {dtype}")
+
+
+def clear_cache() -> None:
+    """Forget all compiled calls (they belong to one CPU level)."""
+    _calls.clear()

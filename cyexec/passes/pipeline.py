@@ -1,0 +1,28 @@
+"""Which passes run, in which order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from ..graph import spec
+from ..graph.graph import Graph
+
+Pass = Callable[[Graph], Graph]
+
+# Passes for programs without gradients, then for all programs. Each stands where it does for the reason beside it.
+INFERENCE: tuple[Pass, ...] = ()
+ALWAYS: tuple[Pass, ...] = ()
+
+
+def optimize(graph: Graph) -> Graph:
+    """Run the passes that suit `graph`. With CYEXEC_CHECK=1 the grammar of graphs is checked after each."""
+    check = bool(os.environ.get("CYEXEC_CHECK"))
+    if check:
+        spec.check(graph)
+    passes = ALWAYS if graph.targets or graph.is_train else INFERENCE + ALWAYS
+    for run in passes:
+        graph = run(graph)
+        if check:
+            spec.check(graph)
+    return graph

@@ -1,0 +1,26 @@
+"""Random numbers: ``mx.random``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .ndarray import random as _nd_random
+from .ndarray.random import normal, randint, randn, uniform
+from .runtime import seeds
+
+
+def seed(seed_state: int, ctx: Any = "all") -> None:
+    """Restart all random numbers (imperative calls and executors alike) at `seed_state`.
+
+    `ctx` is accepted for MXNet's sake; all contexts draw from one stream.
+    """
+    if isinstance(seed_state, bool) or not hasattr(seed_state, "__index__"):
+        raise ValueError("seed_state must be int")
+    seeds.seed(seed_state.__index__())
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_nd_random, name)
+
+
+__all__ = ["normal", "randint", "randn", "seed", "uniform"]

@@ -1,0 +1,322 @@
+"""bind, simple_bind, plan and reshape: from a symbol and arrays or shapes to an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base import MXNetError, as_dtype
+from ..context import Context
+from ..graph.build import build_graph
+from ..graph.graph import Graph
+from ..graph.infer import infer_dtypes, infer_shapes
+from ..lowering.memory import MemoryPlan
+from ..ndarray import NDArray
+from ..ops.infer import is_full, product
+from ..passes import place_devices
+from ..symbol.node import topological
+from .compiled import plan_graph
+from .executor import Executor, mode_graph, zeros
+
+if TYPE_CHECKING:
+    from ..symbol import Symbol
+
+REQUESTS = ("null", "write", "add")
+
+
+def _check_context(ctx: Any, what: str = "ctx") -> Context:
+    if not isinstance(ctx, Context):
+        raise TypeError(f"Context type error: {what} must be a Context such as mx.cpu(), found {ctx!r}")
+    if ctx.device_type == "gpu":
+        raise MXNetError(f"cannot bind to {ctx}: this library runs on CPU; use mx.cpu()")
+    return ctx
+
+
+def _by_name(values: Any, names: Sequence[str], what: str, allow_missing: bool) -> list[NDArray | None]:
+    """Arrays in the order of `names`, from a list or a dict."""
+    if isinstance(values, Mapping):
+        out = []
+        for name in names:
+            if name in values:
+                if not isinstance(values[name], NDArray):
+                    raise TypeError(f"{what}['{name}'] must be an NDArray, found {type(values[name])}")
+                out.append(values[name])
+            elif allow_missing:
+                out.append(None)
+            else:
+                raise ValueError(f"key `{name}` is missing in `{what}`")
+        return out
+    if isinstance(values, (str, NDArray)) or not isinstance(values, Sequence):
+        raise TypeError(f"Only accept list of NDArrays or dict of str to NDArray for {what}, found {type(values)}")
+    if len(values) != len(names):
+        raise ValueError(
+            f"Length of {what} does not match the number of arguments: found {len(values)}, expected {len(names)} "
+            f"({', '.join(names)})"
+        )
+    for name, value in zip(names, values):
+        if not isinstance(value, NDArray) and not (value is None and allow_missing):
+            raise TypeError(f"Only accept list of NDArrays or dict of str to NDArray; {what} '{name}' is {type(value)}")
+    return list(values)
+
+
+def _requests(grad_req: Any, names: Sequence[str]) -> list[str]:
+    """One of REQUESTS for each argument."""
+    if isinstance(grad_req, str):
+        reqs = [grad_req] * len(names)
+    elif isinstance(grad_req, Mapping):
+        reqs = [grad_req.get(name, "null") for name in names]
+    elif isinstance(grad_req, Sequence):
+        if len(grad_req) < len(names):
+            raise ValueError(f"grad_req has {len(grad_req)} entries, expected one for each of {len(names)} arguments")
+        reqs = list(grad_req[: len(names)])
+    else:
+        raise TypeError(f"grad_req must be a string, a list or a dict, found {type(grad_req)}")
+    for name, req in zip(names, reqs):
+        if req not in REQUESTS:
+            raise ValueError(f"grad_req of '{name}' must be in {REQUESTS}, found {req!r}")
+    return reqs
+
+
+def _inferred_graph(symbol: Symbol, shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, np.dtype]) -> Graph:
+    """The forward graph with every shape and dtype, or an MXNetError that lists what cannot be inferred."""
+    nodes = topological(symbol._outputs)
+    found = infer_shapes(symbol._outputs, dict(shapes))
+    missing = [n.name for n in nodes if n.op is None and not is_full(found[n][0])]
+    if missing:
+        lines = ", ".join(f"{n}: {dict(shapes).get(n)}" for n in missing)
+        raise MXNetError(
+            "InferShape cannot decide shapes for the following arguments (-1 means unknown dimensions). "
+            f"Please consider providing them as inputs: {lines}"
+        )
+    return build_graph(nodes, symbol._outputs, found, infer_dtypes(symbol._outputs, dict(dtypes)))
+
+
+def _place(graph: Graph, ctx: Context, group2ctx: Mapping[str, Context] | None) -> Graph:
+    """The graph with its nodes in the contexts that `group2ctx` gives their groups; context 0 is `ctx`."""
+    if not group2ctx:
+        return graph
+    numbers = {ctx: 0}
+    for name, other in group2ctx.items():
+        numbers.setdefault(_check_context(other, f"group2ctx['{name}']"), len(numbers))
+    return place_devices.run(graph, {name: numbers[other] for name, other in group2ctx.items()})
+
+
+def _shape_and_dtype(graph: Graph) -> tuple[list[tuple], list[tuple]]:
+    """(shape, dtype) of arguments and of auxiliary states, in order."""
+    kinds: dict[str, list[tuple]] = {"arg": [], "aux": []}
+    for node in graph.nodes:
+        if node.is_variable:
+            kinds[node.kind].append((node.number, node.shapes[0], node.dtypes[0]))
+    return tuple([(s, d) for _, s, d in sorted(kinds[k], key=lambda t: t[0])] for k in ("arg", "aux"))  # type: ignore[return-value]
+
+
+def _check_arrays(
+    names: Sequence[str], arrays: Sequence[NDArray | None], wanted: Sequence[tuple], what: str
+) -> None:
+    for name, array, (shape, dtype) in zip(names, arrays, wanted):
+        if array is not None and (array.shape != shape or array._array.dtype != dtype):
+            raise MXNetError(
+                f"{what} '{name}' has shape {array.shape} and dtype {array._array.dtype}, expected {shape} and {dtype}"
+            )
+
+
+def bind(
+    symbol: Symbol,
+    ctx: Context,
+    args: Any,
+    args_grad: Any = None,
+    grad_req: Any = "write",
+    aux_states: Any = None,
+    group2ctx: Mapping[str, Context] | None = None,
+    shared_exec: Executor | None = None,
+    *,
+    plan_time_limit: float | None = None,
+) -> Executor:
+    """Bind a symbol to the user's arrays. See `Symbol.bind`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arguments of the wrong kind or number, as MXNet.
+    MXNetError
+        Shapes or dtypes that do not fit, naming node or argument.
+    """
+    ctx = _check_context(ctx)
+    names, aux_names = symbol.list_arguments(), symbol.list_auxiliary_states()
+    arg_arrays = _by_name(args, names, "args", False)
+    aux_arrays = _by_name([] if aux_states is None else aux_states, aux_names, "aux_states", False)
+    grads: list[NDArray | None] = [None] * len(names)
+    if args_grad is not None:
+        grads = _by_name(args_grad, names, "args_grad", True)
+    reqs = _requests(grad_req, names)
+
+    known = {n: a.shape for n, a in zip([*names, *aux_names], [*arg_arrays, *aux_arrays]) if a is not None}
+    dtypes = {n: a._array.dtype for n, a in zip([*names, *aux_names], [*arg_arrays, *aux_arrays]) if a is not None}
+    graph = _inferred_graph(symbol, known, dtypes)
+    wanted, wanted_aux = _shape_and_dtype(graph)
+    _check_arrays(names, arg_arrays, wanted, "argument")
+    _check_arrays(names, grads, wanted, "gradient of argument")
+    _check_arrays(aux_names, aux_arrays, wanted_aux, "auxiliary state")
+    arenas = shared_exec._arenas if shared_exec is not None else None
+    graph = _place(graph, ctx, group2ctx)
+    return Executor(
+        symbol, graph, ctx, arg_arrays, grads, reqs, aux_arrays, group2ctx, arenas, plan_time_limit or 0.0  # type: ignore[arg-type]
+    )
+
+
+def simple_bind(
+    symbol: Symbol,
+    ctx: Context,
+    grad_req: Any = "write",
+    type_dict: Mapping[str, Any] | None = None,
+    stype_dict: Mapping[str, str] | None = None,
+    group2ctx: Mapping[str, Context] | None = None,
+    shared_arg_names: Sequence[str] | None = None,
+    shared_exec: Executor | None = None,
+    shared_buffer: dict[str, NDArray] | None = None,
+    plan_time_limit: float | None = None,
+    **kwargs: tuple[int, ...],
+) -> Executor:
+    """Infer all shapes from the given ones, allocate arrays of zeros and bind. See `Symbol.simple_bind`."""
+    ctx = _check_context(ctx)
+    for name, stype in (stype_dict or {}).items():
+        if stype != "default":
+            raise MXNetError(f"storage type '{stype}' of '{name}' is not supported: this library has dense arrays only")
+    names, aux_names = symbol.list_arguments(), symbol.list_auxiliary_states()
+    reqs = _requests(grad_req, names)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, shape in kwargs.items():
+        try:
+            shapes[name] = tuple(-1 if int(d) == 0 else int(d) for d in shape)
+        except TypeError:
+            raise TypeError(f"shape of '{name}' must be a tuple of integers, found {shape!r}") from None
+    dtypes = {name: as_dtype(dtype) for name, dtype in (type_dict or {}).items()}
+    try:
+        graph = _inferred_graph(symbol, shapes, dtypes)
+    except MXNetError as error:
+        given = "\n".join(f"{name}: {shape}" for name, shape in kwargs.items())
+        raise type(error)(f"simple_bind error. Arguments:\n{given}\n{error}") from None
+    graph = _place(graph, ctx, group2ctx)
+    wanted, wanted_aux = _shape_and_dtype(graph)
+
+    allocate = _Allocator(ctx, shared_arg_names, shared_exec, shared_buffer)
+    args = [allocate.argument(n, *w) for n, w in zip(names, wanted)]
+    grads = [allocate.gradient(n, *w) if r != "null" else None for n, w, r in zip(names, wanted, reqs)]
+    aux = [allocate.auxiliary(n, *w) for n, w in zip(aux_names, wanted_aux)]
+    arenas = shared_exec._arenas if shared_exec is not None else None
+    return Executor(symbol, graph, ctx, args, grads, reqs, aux, group2ctx, arenas, plan_time_limit or 0.0)
+
+
+class _Allocator:
+    """Where simple_bind's arrays come from: another executor, a pool of buffers, or new memory."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        shared_arg_names: Sequence[str] | None,
+        shared_exec: Executor | None,
+        shared_buffer: dict[str, NDArray] | None,
+    ):
+        self._ctx = ctx
+        self._shared_names = set(shared_arg_names or ())
+        self._pool = shared_buffer
+        self._args = shared_exec.arg_dict if shared_exec is not None else {}
+        self._grads = shared_exec.grad_dict if shared_exec is not None else {}
+        self._aux = shared_exec.aux_dict if shared_exec is not None else {}
+
+    def argument(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+        if name in self._shared_names:
+            return self._from(self._args, name, shape, dtype)
+        return self._pooled(name, shape, dtype)
+
+    def gradient(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+        if name in self._shared_names:
+            return self._from(self._grads, name, shape, dtype)
+        return self._pooled(f"grad of {name}", shape, dtype)
+
+    def auxiliary(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+        return self._from(self._aux, name, shape, dtype)
+
+    def _from(
+        self, arrays: Mapping[str, NDArray | None], name: str, shape: tuple[int, ...], dtype: np.dtype
+    ) -> NDArray:
+        found = arrays.get(name)
+        if found is None:
+            return zeros(shape, dtype, self._ctx)
+        if found.shape != shape or found._array.dtype != dtype:
+            raise MXNetError(
+                f"'{name}' is shared with an executor in which it has shape {found.shape} and dtype "
+                f"{found._array.dtype}, but here it is {shape} and {dtype}"
+            )
+        return found
+
+    def _pooled(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+        if self._pool is None:
+            return zeros(shape, dtype, self._ctx)
+        found = self._pool.get(name)
+        if found is not None and found._array.dtype == dtype and found._array.size >= product(shape):
+            return prefix(found, shape)
+        self._pool[name] = zeros(shape, dtype, self._ctx)
+        return self._pool[name]
+
+
+def prefix(array: NDArray, shape: tuple[int, ...]) -> NDArray:
+    """The first elements of `array`, seen with another shape; shares memory."""
+    return NDArray._wrap(array._array.reshape(-1)[: product(shape)].reshape(shape), array._ctx, array._storage)
+
+
+def plan(
+    symbol: Symbol,
+    grad_req: Any = "write",
+    type_dict: Mapping[str, Any] | None = None,
+    plan_time_limit: float | None = None,
+    **shapes: tuple[int, ...],
+) -> MemoryPlan:
+    """Return the memory plan that `simple_bind` would make, without allocating anything."""
+    names = symbol.list_arguments()
+    dtypes = {name: as_dtype(dtype) for name, dtype in (type_dict or {}).items()}
+    known = {n: tuple(-1 if int(d) == 0 else int(d) for d in s) for n, s in shapes.items()}
+    graph = _inferred_graph(symbol, known, dtypes)
+    wanted = [(i, r) for i, r in enumerate(_requests(grad_req, names)) if r != "null"]
+    return plan_graph(mode_graph(graph, bool(wanted), wanted), plan_time_limit or 0.0)
+
+
+def reshape_executor(
+    parent: Executor, partial_shaping: bool, allow_up_sizing: bool, shapes: Mapping[str, tuple[int, ...]]
+) -> Executor:
+    """See `Executor.reshape`."""
+    symbol = parent._symbol
+    names, aux_names = symbol.list_arguments(), symbol.list_auxiliary_states()
+    dtypes = {n: a._array.dtype for n, a in zip([*names, *aux_names], [*parent.arg_arrays, *parent.aux_arrays])}
+    known = {n: tuple(-1 if int(d) == 0 else int(d) for d in s) for n, s in shapes.items()}
+    graph = _place(_inferred_graph(symbol, known, dtypes), parent._ctx, parent._group2ctx)
+    wanted, wanted_aux = _shape_and_dtype(graph)
+
+    def fit(name: str, old: NDArray | None, shape: tuple[int, ...], dtype: np.dtype, what: str) -> NDArray | None:
+        if old is None or old.shape == shape:
+            return old
+        if not partial_shaping and name not in shapes:
+            raise MXNetError(
+                f"Shape of unspecified {what}: {name} changed from {old.shape} to {shape}. This can cause the new "
+                "executor to not share parameters with the old one. Please check for error in network. If this is "
+                "intended, set partial_shaping=True to suppress this warning."
+            )
+        if product(shape) > old._array.size:
+            if not allow_up_sizing:
+                raise MXNetError(
+                    f"New shape of {what}: {name}, {shape}, is larger than original {old.shape}. First making a big "
+                    "executor and then down sizing it is more efficient than the reverse. If you really want to up "
+                    "size, set allow_up_sizing=True to enable allocation of new arrays."
+                )
+            return zeros(shape, dtype, parent._ctx)
+        return prefix(old, shape)
+
+    args = [fit(n, a, *w, "arg") for n, a, w in zip(names, parent.arg_arrays, wanted)]
+    grads = [fit(n, a, *w, "arg") for n, a, w in zip(names, parent.grad_arrays, wanted)]
+    aux = [fit(n, a, *w, "aux") for n, a, w in zip(aux_names, parent.aux_arrays, wanted_aux)]
+    return Executor(
+        symbol, graph, parent._ctx, args, grads, parent._grad_req, aux, parent._group2ctx, parent._arenas,  # type: ignore[arg-type]
+        parent._plan_time_limit,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""One program of an executor: a graph lowered, planned, and made into a schedule over the executor's memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from ..graph.graph import Entry, Graph
+from ..lowering.alias import share_memory
+from ..lowering.lower import lower
+from ..lowering.memory import MemoryPlan
+from ..lowering.program import Program
+from ..ndarray import NDArray
+from .arena import Arena
+from .check import GUARD, CheckedSchedule
+from .materialize import Memory, materialize
+from .schedule import Schedule
+
+External = Mapping[str, "Sequence[NDArray] | Mapping[int, NDArray]"]
+
+
+def plan_graph(graph: Graph, time_limit: float = 0.0) -> MemoryPlan:
+    """Lower `graph`, share memory and plan it. Allocates nothing."""
+    guard = GUARD if os.environ.get("CYEXEC_CHECK") else 0
+    return MemoryPlan(share_memory(lower(graph)), time_limit, guard)
+
+
+class Compiled:
+    """A planned program and, once it has run, its schedule.
+
+    Parameters
+    ----------
+    plan : MemoryPlan
+    arenas : sequence of Arena
+        One for each context; each is made large enough at once.
+    external : mapping of kind to arrays by number
+        The user's arrays: arguments, auxiliary states, outputs, head gradients, and gradients by target.
+    """
+
+    def __init__(self, plan: MemoryPlan, arenas: Sequence[Arena], external: External):
+        self.plan = plan
+        self.program: Program = plan.program
+        self._arenas = arenas
+        self._external = external
+        self._token = object()  # marks the arena as holding this program's values; not self, which would be a cycle
+        self._schedule: Schedule | CheckedSchedule | None = None
+        self._generations: tuple[int, ...] = ()
+        self.is_random = any(n.op is not None and n.op.random for n in self.program.graph.nodes)
+        for ctx, nbytes in plan.arena_bytes.items():
+            arenas[ctx].reserve(nbytes)
+
+    def schedule(self) -> Schedule | CheckedSchedule:
+        """The steps over the arenas as they are now: made when first needed, and again after an arena has grown."""
+        generations = tuple(a.generation for a in self._arenas)
+        if self._schedule is None or generations != self._generations:
+            steps = materialize(self.program, self._memory)
+            if os.environ.get("CYEXEC_CHECK"):
+                self._schedule = CheckedSchedule(steps, self.plan, self._arenas)
+            else:
+                self._schedule = Schedule(steps, self._arenas[0].lock)
+            self._generations = generations
+        return self._schedule
+
+    def run(self, start: int, stop: int, seed: int) -> None:
+        """Run some steps."""
+        self.schedule().run(start, stop, seed)
+
+    def run_forward(self, seed: int) -> None:
+        """Run the forward part."""
+        self.schedule().run(0, self.program.num_forward, seed)
+        self._arenas[0].owner = self._token
+
+    def run_backward(self, seed: int) -> None:
+        """Run the backward part. It may overwrite what the forward part left, so that runs once."""
+        self._arenas[0].owner = None
+        self.schedule().run(self.program.num_forward, len(self.program.steps), seed)
+
+    def finished(self, forward: bool) -> None:
+        """Say that all steps of the forward (or backward) part were run one by one."""
+        self._arenas[0].owner = self._token if forward else None
+
+    def forward_is_valid(self) -> bool:
+        """Whether the arena holds what this program's forward part left there."""
+        return self._arenas[0].owner is self._token
+
+    @cached_property
+    def writes_aux(self) -> bool:
+        """Whether the forward part updates auxiliary states."""
+        buffers, forward = self.program.buffers, self.program.steps[: self.program.num_forward]
+        return any(buffers[ref.buffer].kind == "aux" for step in forward for ref in step.writes)
+
+    def value(self, entry: Entry) -> np.ndarray:
+        """View of a value's memory; right only between the step that writes it and the last that reads it."""
+        ref = self.program.resolve(self.program.entries[entry])
+        base, start = self._memory(ref.buffer)
+        return np.ndarray(ref.shape, ref.dtype, buffer=base, offset=start + ref.offset)
+
+    def _memory(self, root: int) -> Memory:
+        spec = self.program.buffers[root]
+        if spec.external:
+            return self._external[spec.kind][spec.number]._array, 0
+        return self._arenas[spec.ctx].block, self.plan.offset(root)
+
+
