@@ -1,7 +1,7 @@
 """Plan static memory: buffers with sizes and lifetimes in, offsets in one arena out, with a proof or a gap.
 
-    Buffer ─▶ Problem ──blocks──▶ arrays ──greedy──▶ offsets ─▶ Plan ──▶ svg, text, json, csv
-                 │                   └────bounds───▶ lower bound ──┘
+    Buffer ─▶ Problem ──blocks──▶ arrays ──greedy──▶ offsets ──exact──▶ Plan ──▶ svg, text, json, csv
+                 │                   └────bounds───▶ lower bound ──────────┘
                  └────────────validate──────────────▶ Verdict (shares no code with solvers)
 
 >>> import planner

@@ -220,13 +220,9 @@ class Plan:
     offsets : dict of id to int
         Byte offset of each buffer in its arena.
     totals, lower_bounds : dict of arena to int
-        Bytes of each arena, and the bytes below which no plan can be.
+        Bytes of each arena, and the bytes below which no plan can be (live bytes, raised by what was proved).
     method : str
         How the plan was found; one entry per arena, joined by "; ".
-    proved : bool
-        The exact solver proved that no smaller plan exists, although the bound may be lower.
-    infeasible : bool
-        The exact solver proved that no plan fits `problem.capacity`.
     """
 
     problem: Problem
@@ -234,8 +230,6 @@ class Plan:
     totals: dict[Hashable, int]
     lower_bounds: dict[Hashable, int]
     method: str
-    proved: bool = False
-    infeasible: bool = False
 
     @property
     def total(self) -> int:
@@ -250,7 +244,7 @@ class Plan:
     @property
     def optimal(self) -> bool:
         """Whether it is proved that no plan is smaller."""
-        return self.proved or self.total == self.lower_bound
+        return self.total == self.lower_bound
 
     @property
     def fits(self) -> bool | None:
@@ -258,7 +252,7 @@ class Plan:
         capacity = self.problem.capacity
         if capacity is None or all(total <= capacity for total in self.totals.values()):
             return True
-        if self.infeasible or self.optimal or any(bound > capacity for bound in self.lower_bounds.values()):
+        if any(bound > capacity for bound in self.lower_bounds.values()):
             return False
         return None
 

@@ -1,14 +1,16 @@
-"""The front door: try heuristics in turn, keep the best plan, stop as soon as the lower bound is met."""
+"""The front door: heuristics in turn, then the exact search; the best plan wins, the lower bound ends the work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from time import monotonic
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .blocks import Blocks, Int64, by_arena, from_arrays
 from .bounds import bound_of_blocks
+from .exact import improve
 from .greedy import orders, place_in_order
 from .model import LIMIT, Plan, PlannerError, Problem
 
@@ -27,9 +29,9 @@ def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | Non
     ----------
     problem : Problem
     time_limit : float, default 0
-        Seconds to search longer than the quick heuristics take.
+        Seconds to search longer. With 0, the exact search does a fixed small amount of work (about 20 ms).
     progress : callable, optional
-        Called as `progress(method, total, lower_bound)` with bytes, whenever an arena's plan gets better.
+        Called as `progress(method, total, lower_bound)` with bytes, whenever an arena's plan or bound gets better.
 
     Returns
     -------
@@ -40,16 +42,21 @@ def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | Non
     ------
     PlannerError
         Two fixed buffers overlap.
+    KeyboardInterrupt
+        The search answers Ctrl-C within milliseconds.
     """
+    started = monotonic()
     offsets: dict[Hashable, int] = {}
     totals: dict[Hashable, int] = {}
     bounds: dict[Hashable, int] = {}
     methods = []
-    for arena, blocks in by_arena(problem).items():
-        bounds[arena] = bound_of_blocks(blocks)
-        placed, method = _best_of_portfolio(blocks, bounds[arena], progress)
+    arenas = by_arena(problem)
+    for number, (arena, blocks) in enumerate(arenas.items()):
+        # Arenas share the time there is; one that needs less leaves more to the next.
+        left = (started + time_limit - monotonic()) / (len(arenas) - number)
+        deadline = monotonic() + left if time_limit > 0 else None
+        placed, totals[arena], bounds[arena], method = _solve_arena(blocks, problem.capacity, deadline, progress)
         methods.append(method)
-        totals[arena] = _total(blocks, placed)
         for buffer, offset in zip(blocks.buffers, placed.tolist(), strict=True):
             offsets[buffer.id] = offset
     for buffer in problem.buffers:
@@ -117,6 +124,24 @@ def _column(name: str, value: ArrayLike) -> Int64:
 
 def _total(blocks: Blocks, offsets: Int64) -> int:
     return int((offsets + blocks.size).max()) if len(offsets) else 0
+
+
+def _solve_arena(
+    blocks: Blocks, capacity: int | None, deadline: float | None, progress: Progress | None
+) -> tuple[Int64, int, int, str]:
+    """Return offsets, total and lower bound in bytes, and how they were found."""
+    bound = bound_of_blocks(blocks)
+    offsets, method = _best_of_portfolio(blocks, bound, progress)
+    total = _total(blocks, offsets)
+    if total <= bound or (capacity is not None and (total <= capacity or bound > capacity)):
+        return offsets, total, bound, method
+
+    def report(total: int, bound: int) -> None:
+        if progress is not None:
+            progress("exact search", total, bound)
+
+    found = improve(blocks, offsets, bound, capacity=capacity, deadline=deadline, progress=report)
+    return found.offsets, found.total, found.bound, "exact search" if found.improved else method
 
 
 def _best_of_portfolio(blocks: Blocks, bound: int, progress: Progress | None) -> tuple[Int64, str]:

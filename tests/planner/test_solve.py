@@ -4,19 +4,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import Buffer, PlannerError, Problem, lower_bound, plan_arrays, solve, validate, validate_arrays
+from planner.generate import dissection
 
 from .strategies import greedy_total, least_total, problems
 
 
 @given(problems(fancy=True))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_plans_are_valid_and_not_below_the_bound(problem):
     plan = solve(problem)
     assert validate(problem, plan), validate(problem, plan).message
-    assert plan.total >= plan.lower_bound == lower_bound(problem)
+    assert plan.total >= plan.lower_bound >= lower_bound(problem)
 
 
 @given(problems(most_buffers=30))
+@settings(deadline=None)
 def test_never_worse_than_greedy_by_size(problem):
     assert solve(problem).total <= greedy_total(problem.buffers)
 
@@ -38,6 +40,7 @@ def test_arrays_give_a_valid_plan_too(problem):
 
 
 @given(problems(fancy=True), st.integers(0, 200))
+@settings(deadline=None)
 def test_fits_says_what_the_totals_say(problem, capacity):
     plan = solve(Problem(problem.buffers, capacity))
     within = all(total <= capacity for total in plan.totals.values())
@@ -110,3 +113,11 @@ def test_array_errors_name_the_position(arrays, words):
     with pytest.raises(PlannerError) as error:
         plan_arrays(*arrays)
     assert words in str(error.value)
+
+
+def test_hard_instances_fit_their_capacity():
+    """Cut a rectangle as published hard instances look; greedy by size needs a third more."""
+    rows = zip(*dissection(150, 1), strict=True)
+    problem = Problem([Buffer(i, *row, align=1) for i, row in enumerate(rows)], 1024)
+    plan = solve(problem, time_limit=30)
+    assert plan.fits and validate(problem, plan) and greedy_total(problem.buffers) > 1100

@@ -1,0 +1,103 @@
+import _thread
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner import Buffer, Problem, solve, validate, validate_arrays
+from planner.blocks import by_arena, from_arrays
+from planner.exact import Question
+from planner.generate import dissection
+
+from .strategies import least_total, problems
+
+RULES = ("memo", "release", "twins", "hop", "weights")
+ENOUGH = 10**12
+
+
+def total_of(blocks, offsets):
+    return int((offsets + blocks.size).max())
+
+
+@given(problems(most_buffers=6, steps=6, most=12, aligns=(1, 2, 3, 4)), st.sampled_from(RULES + ("none", "all")))
+@settings(max_examples=200, deadline=None)
+def test_least_capacity_is_the_brute_force_optimum_with_each_rule_off(problem, off):
+    alive = [b for b in problem.buffers if b.size and b.start < b.end]
+    blocks = by_arena(Problem(alive)).get(0)
+    if blocks is None:
+        return
+    rules = {rule: off not in (rule, "all") for rule in RULES}
+    question = Question(blocks, **rules)
+    best = least_total(alive)
+    units = 0
+    while (answer := question.ask(units, ENOUGH, None)) is False:
+        units += 1
+    assert answer is not None
+    assert validate_arrays(blocks.start, blocks.end, blocks.size, answer)
+    assert not (answer % blocks.align).any()
+    # The unit may be larger than a byte: then the optimum lies in the last unit.
+    assert (units - 1) * question.unit < best <= total_of(blocks, answer) <= units * question.unit
+
+
+@given(problems(most_buffers=6, steps=6, most=12, aligns=(1,)))
+@settings(max_examples=100, deadline=None)
+def test_solve_proves_the_optimum_of_small_problems(problem):
+    plan = solve(problem)
+    assert plan.optimal and plan.total == least_total(problem.buffers)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_perfect_packings_are_found(seed):
+    start, end, size = dissection(40, seed, capacity=64, steps=64, pinwheels=0.2, shrink=0, remove=0)
+    problem = Problem([Buffer(i, *row, align=1) for i, row in enumerate(zip(start, end, size, strict=True))])
+    plan = solve(problem, time_limit=20)
+    assert validate(problem, plan) and plan.total == 64 and plan.optimal
+
+
+@given(problems(most_buffers=6, steps=6, most=12, aligns=(1,)), st.integers(0, 60))
+@settings(max_examples=50, deadline=None)
+def test_capacity_is_decided(problem, capacity):
+    best = least_total(problem.buffers)
+    plan = solve(Problem(problem.buffers, capacity))
+    assert plan.fits is (best <= capacity)
+
+
+def hard():
+    start, end, size = dissection(450, 1, shrink=0.1, remove=0)
+    return from_arrays(start, end, size, np.ones_like(size))
+
+
+def test_work_limit_is_deterministic_and_deadline_stops():
+    blocks = hard()
+    counts = []
+    for _ in range(2):
+        question = Question(blocks)
+        assert question.ask(1024, 10**6, None) is None
+        counts.append((question.search.nodes, question.search.work))
+    assert counts[0] == counts[1] and counts[0][1] < 2 * 10**6
+    assert Question(blocks).ask(1024, ENOUGH, 0.0) is None
+
+
+def test_twins_do_not_multiply_the_search():
+    """Fifteen equal blocks, and one that leaves no room: proved in as many nodes, without the memo's help."""
+    start, end, size = np.array([0] * 15 + [0, 2]), np.array([4] * 15 + [2, 4]), np.array([4] * 15 + [3, 2])
+    question = Question(from_arrays(start, end, size, np.ones(17, np.int64)), memo=False)
+    assert question.ask(63, ENOUGH, None) is not False
+    assert question.ask(62, ENOUGH, None) is False and question.search.nodes < 100
+
+
+def test_an_interrupt_is_raised():
+    question = Question(hard())
+    threading.Timer(0.2, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        question.ask(1024, ENOUGH, None)
+    assert question.ask(1024, 1000, None) is None  # still usable
+
+
+def test_bad_blocks_are_refused():
+    from planner._exact import Search
+
+    with pytest.raises(ValueError, match="block 0"):
+        Search([0], [2], [1], [1], 1)
