@@ -27,7 +27,9 @@ class ConvolutionParams(P.Params):
     pad = P.Shape(default=(), doc="Zero pad for convolution: (w,), (h, w) or (d, h, w). Defaults to no padding.")
     num_filter = P.Int(min=1, doc="Convolution filter(channel) number.")
     num_group = P.Int(default=1, min=1, doc="Number of group partitions.")
-    workspace = P.Int(default=1024, min=0, doc="Accepted and ignored: workspaces are planned at bind (MXNet: MB allowed).")
+    workspace = P.Int(
+        default=1024, min=0, doc="Accepted and ignored: workspaces are planned at bind (MXNet: MB allowed)."
+    )
     no_bias = P.Bool(default=False, doc="Whether to disable bias parameter.")
     cudnn_tune = P.Enum("fastest", "limited_workspace", "off", default=None, doc="Accepted and ignored (GPU only).")
     cudnn_off = P.Bool(default=False, doc="Accepted and ignored (GPU only).")
@@ -58,13 +60,13 @@ def _infer_shape(p, ins, outs):
     kernel, stride, dilate, pad = geometry(p)
     rank = len(kernel)
     data, weight, out = ins[0], ins[1], outs[0]
-    if data is not None and len(data) != rank + 2:
+    if data is None:  # MXNet claims nothing then
+        return ins, outs
+    if len(data) != rank + 2:
         raise ShapeError(f"data is {data}; kernel={kernel} needs {rank + 2} dimensions ({LAYOUTS[rank]})")
-    data = list(data or (-1,) * (rank + 2))
+    data = list(data)
     out = list(unify(out, (-1, p.num_filter) + (-1,) * rank, "output and (batch, num_filter, ...)"))
-    data[0], out[0] = (max(data[0], out[0]),) * 2 if -1 in (data[0], out[0]) else (data[0], out[0])
-    if data[0] != out[0]:
-        raise ShapeError(f"batch of data is {data[0]}, of output {out[0]}")
+    data[0] = out[0] = unify(tuple(data[:1]), tuple(out[:1]), "batch of data and output")[0]
     if weight is not None and len(weight) == rank + 2 and data[1] < 0 and weight[1] >= 0:
         data[1] = weight[1] * p.num_group
     if data[1] >= 0:
@@ -91,7 +93,6 @@ def _infer_shape(p, ins, outs):
         elif out[d + 2] >= 0 and stride[d] == 1:
             data[d + 2] = out[d + 2] + reach - 1 - 2 * pad[d]
     rest = [] if p.no_bias else [unify(ins[2], (p.num_filter,), "bias and (num_filter,)")]
-    # Of a rank that only the parameters tell, MXNet claims nothing; saying it is right and helps partial inference.
     return [tuple(data), weight, *rest], [tuple(out)]
 
 
@@ -250,11 +251,15 @@ def _backward_reference(p, ograd, data, weight, is_train=False):
     padded_grad = np.pad(np.zeros(data.shape), [(0, 0), (0, 0)] + [(d, d) for d in pad])
     dw = np.zeros(w.shape)
     for tap, x in _taps(p, data, ograd.shape[2:]):
-        dw[(..., *tap)] = np.einsum("ngfs,ngcs->gfc", dy.reshape(*dy.shape[:3], -1),
-                                    _grouped(x, p.num_group, 1).reshape(len(x), p.num_group, w.shape[2], -1))
+        dw[(..., *tap)] = np.einsum(
+            "ngfs,ngcs->gfc",
+            dy.reshape(*dy.shape[:3], -1),
+            _grouped(x, p.num_group, 1).reshape(len(x), p.num_group, w.shape[2], -1),
+        )
     for tap in indices(*map(range, kernel)):
-        where = tuple(slice(t * d, t * d + (o - 1) * s + 1, s)
-                      for t, d, o, s in zip(tap, dilate, ograd.shape[2:], stride))
+        where = tuple(
+            slice(t * d, t * d + (o - 1) * s + 1, s) for t, d, o, s in zip(tap, dilate, ograd.shape[2:], stride)
+        )
         part = np.einsum("gfc,ngf...->ngc...", w[(..., *tap)], dy)
         padded_grad[(..., *where)] += part.reshape(len(data), -1, *ograd.shape[2:])
     inner = tuple(slice(d, d + n) for d, n in zip(pad, data.shape[2:]))

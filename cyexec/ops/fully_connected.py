@@ -30,14 +30,13 @@ def _rows_and_columns(p, shape):
 def _infer_shape(p, ins, outs):
     data, weight = ins[0], ins[1]
     out = outs[0]
-    if data is not None and len(data) == 0:
+    if data is None:  # MXNet claims nothing then
+        return ins, outs
+    if len(data) == 0:
         raise ShapeError("data must have at least one dimension")
     weight = unify(weight, (p.num_hidden, -1), f"weight and (num_hidden={p.num_hidden}, inputs)")
-    columns = -1
-    if data is not None:
-        inner = data[1:] if p.flatten else data[-1:]
-        if is_full(inner):
-            columns = product(inner)
+    inner = data[1:] if p.flatten else data[-1:]
+    columns = product(inner) if is_full(inner) else -1
     if columns >= 0 and weight[1] not in (-1, columns):
         raise ShapeError(
             f"weight is {weight} but data is {data} with {columns} inputs (flatten={p.flatten}); "
@@ -46,13 +45,12 @@ def _infer_shape(p, ins, outs):
     weight = unify(weight, (-1, columns), "weight")
     if p.flatten:
         out = unify(out, (-1, p.num_hidden), "output and (batch, num_hidden)")
-        if data is not None:
-            out = unify(out, (data[0], -1), "output and data's first axis")
-            if len(data) == 2:
-                data = unify(data, (-1, weight[1]), "data")
-            data = (out[0], *data[1:])
-    elif data is not None or out is not None:
-        lead = unify(None if data is None else data[:-1], None if out is None else out[:-1], "leading axes")
+        out = unify(out, (data[0], -1), "output and data's first axis")
+        if len(data) == 2:
+            data = unify(data, (-1, weight[1]), "data")
+        data = (out[0], *data[1:])
+    else:
+        lead = unify(data[:-1], None if out is None else out[:-1], "leading axes")
         data = (*lead, weight[1])
         out = unify(out, (*lead, p.num_hidden), "output")
     rest = [] if p.no_bias else [unify(ins[2], (p.num_hidden,), "bias and (num_hidden,)")]

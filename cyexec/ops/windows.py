@@ -24,7 +24,9 @@ def three(values: tuple[int, ...], missing: int) -> tuple[int, int, int]:
 def check_layout(layout: str | None, rank: int, op: str) -> None:
     """Raise ShapeError for a layout that is not channels-first, or not of this rank."""
     if layout is not None and layout != LAYOUTS.get(rank):
-        raise ShapeError(f"layout {layout} with {rank} spatial axes is not supported on CPU; {op} takes {LAYOUTS[rank]}")
+        raise ShapeError(
+            f"layout {layout} with {rank} spatial axes is not supported on CPU; {op} takes {LAYOUTS[rank]}"
+        )
 
 
 def check_positive(values: tuple[int, ...], name: str) -> None:
