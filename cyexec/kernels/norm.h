@@ -184,4 +184,58 @@ static inline void norm_apply_row_backward(const REAL *dy, const REAL *x, REAL *
         dx[k] = dy[k] * scale[k] - ((x[k] - mean[k]) * slope[k] + offset[k]);
 }
 
+/* Rows with a scale for every element (LayerNorm). */
+
+/* Sums of gamma * dy and of gamma * dy * (x - mean) over a row. */
+static inline void norm_scaled_sums(const REAL *dy, const REAL *x, const REAL *gamma, REAL mean, ptrdiff_t n,
+                                    double *sum, double *dot)
+{
+    double total = 0, total_dot = 0;
+    for (ptrdiff_t at = 0; at < n; at += PIECE) {
+        ptrdiff_t end = n - at < PIECE ? n : at + PIECE, i = at;
+        norm_vec a = {0}, c = {0};
+        for (; i + LANES <= end; i += LANES) {
+            norm_vec u = norm_load(dy + i) * norm_load(gamma + i);
+            a += u;
+            c += u * (norm_load(x + i) - mean);
+        }
+        total += norm_total(&a), total_dot += norm_total(&c);
+        for (; i < end; i++) {
+            double u = (double)dy[i] * gamma[i];
+            total += u;
+            total_dot += u * (x[i] - mean);
+        }
+    }
+    *sum = total;
+    *dot = total_dot;
+}
+
+/* y = (x - mean) * scale * gamma + beta; y may be x. */
+static inline void norm_scaled_apply(const REAL *x, REAL *y, REAL mean, REAL scale, const REAL *gamma,
+                                     const REAL *beta, ptrdiff_t n)
+{
+#pragma GCC ivdep
+    for (ptrdiff_t k = 0; k < n; k++)
+        y[k] = (x[k] - mean) * scale * gamma[k] + beta[k];
+}
+
+/* dx = dy * gamma * scale - (x - mean) * slope - offset; dx may be dy or x. */
+static inline void norm_scaled_backward(const REAL *dy, const REAL *x, const REAL *gamma, REAL *dx, REAL mean,
+                                        REAL scale, REAL slope, REAL offset, ptrdiff_t n)
+{
+#pragma GCC ivdep
+    for (ptrdiff_t k = 0; k < n; k++)
+        dx[k] = dy[k] * gamma[k] * scale - ((x[k] - mean) * slope + offset);
+}
+
+/* Add a row of dy, and of dy * normalised x, to sums by column. */
+static inline void norm_add_row(const REAL *dy, const REAL *x, REAL mean, REAL scale, double *restrict sum,
+                                double *restrict dot, ptrdiff_t n)
+{
+    for (ptrdiff_t k = 0; k < n; k++) {
+        sum[k] += dy[k];
+        dot[k] += (double)dy[k] * ((x[k] - mean) * scale);
+    }
+}
+
 #endif

@@ -40,6 +40,23 @@ cdef class InverseStd(Step):
             self.inverse[i] = <real>(1 / sqrt(self.var[i] + self.eps))
 
 
+cdef class Reciprocal(Step):
+    """y = 1 / x, for the standard deviations that some operators show and their inverses that they work with."""
+    cdef const real[::1] x            # IN
+    cdef real[::1] y                  # OUT
+
+    def __init__(self, reads, writes):
+        self.x, = reads
+        self.y, = writes
+        self.cost = 1.0 * self.x.shape[0]
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef Span part = share(team, self.x.shape[0], 64)
+        cdef Py_ssize_t i
+        for i in range(part.start, part.stop):
+            self.y[i] = 1 / self.x[i]
+
+
 cdef class UpdateMoving(Step):
     """moving_mean and moving_var take a step of 1 - momentum to the mean and variance of a batch."""
     cdef const real[::1] mean         # IN
