@@ -13,7 +13,7 @@ from . import params as P
 from .infer import product, unify
 from .registry import register
 from .schema import Case, Op
-from .windows import LAYOUTS, check_layout, check_positive, spread, three
+from .windows import LAYOUTS, check_layout, check_positive, float_dtype, spread, three
 
 COLUMNS = 1 << 20  # elements of the matrix of patches that a data gradient holds at a time (4 MiB of float32)
 
@@ -39,12 +39,14 @@ class ConvolutionParams(P.Params):
     )  # fmt: skip
 
 
-def geometry(p: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def geometry(
+    p: Any, op: str = "Convolution"
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Return kernel, stride, dilate and pad with a value for each spatial axis. Raises ShapeError for impossible ones."""
     rank = len(p.kernel)
     if rank not in LAYOUTS:
         raise ShapeError(f"kernel={p.kernel} must have 1, 2 or 3 values")
-    check_layout(p.layout, rank, "Convolution")
+    check_layout(p.layout, rank, op)
     stride, dilate = spread(p.stride, rank, 1, "stride"), spread(p.dilate, rank, 1, "dilate")
     pad = spread(p.pad, rank, 0, "pad")
     for values, name in ((p.kernel, "kernel"), (stride, "stride"), (dilate, "dilate")):
@@ -220,6 +222,7 @@ register(
         params=ConvolutionParams,
         inputs=_inputs,
         infer_shape=_infer_shape,
+        infer_dtype=float_dtype,
         gradient=_gradient,
         lower=_lower,
         reference=_reference,

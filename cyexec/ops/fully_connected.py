@@ -10,6 +10,7 @@ from . import params as P
 from .infer import is_full, product, unify
 from .registry import register
 from .schema import Case, Op
+from .windows import float_dtype
 
 
 class FullyConnectedParams(P.Params):
@@ -87,6 +88,7 @@ register(
         params=FullyConnectedParams,
         inputs=_inputs,
         infer_shape=_infer_shape,
+        infer_dtype=float_dtype,
         gradient=_gradient,
         lower=_lower,
         reference=_reference,

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..base import DTypeError, ShapeError
+from ..base import ShapeError
 from . import params as P
-from .infer import unify, unify_dtype
+from .infer import unify
 from .registry import register
 from .schema import Case, Op
-from .windows import LAYOUTS, check_positive, spread, three
+from .windows import LAYOUTS, check_positive, float_dtype, spread, three
 
 CHANNELS_LAST = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
@@ -111,14 +111,6 @@ def _infer_shape(p, ins, outs):
     filled = list(data)
     filled[0], filled[-1 if last else 1] = out[0], out[-1 if last else 1]
     return [tuple(filled)], [out]
-
-
-def float_dtype(p, ins, outs):
-    """One dtype for all inputs and outputs, and a floating-point one."""
-    dtype = unify_dtype([*ins, *outs], "input and output dtypes")
-    if dtype is not None and dtype.kind != "f":
-        raise DTypeError(f"only floating-point dtypes are supported, not {dtype}")
-    return [dtype] * len(ins), [dtype] * len(outs)
 
 
 def _arguments(p, data, out) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ..base import ShapeError
+from typing import Any
+
+from ..base import DTypeError, ShapeError
+from .infer import unify_dtype
+from .schema import DType
 
 LAYOUTS = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
 
@@ -33,3 +37,11 @@ def check_positive(values: tuple[int, ...], name: str) -> None:
     """Raise ShapeError unless all values are at least 1."""
     if any(v < 1 for v in values):
         raise ShapeError(f"{name} must be positive, found {values}")
+
+
+def float_dtype(params: Any, ins: list[DType], outs: list[DType]) -> tuple[list[DType], list[DType]]:
+    """All inputs and outputs have one dtype, and a floating-point one."""
+    dtype = unify_dtype([*ins, *outs], "input and output dtypes")
+    if dtype is not None and dtype.kind != "f":
+        raise DTypeError(f"only floating-point dtypes are supported, not {dtype}")
+    return [dtype] * len(ins), [dtype] * len(outs)
