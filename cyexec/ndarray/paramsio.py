@@ -37,6 +37,7 @@ LIST_MAGIC = 0x112
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 MAX_NDIM = 32  # NumPy 1's limit; MXNet's own arrays have fewer
 _DENSE, _ROW_SPARSE, _CSR = 0, 1, 2
+_DENSE_BYTES = 64 << 20  # a sparse array up to this size is made dense whatever the size of its file
 
 
 class _Reader:
@@ -135,14 +136,21 @@ def _read_sparse(reader, stype, storage_shape, shape, dtype, start) -> np.ndarra
         (reader.dtype(), reader.shape("i", "q", "index shape")) for _ in range(1 if stype == _ROW_SPARSE else 2)
     ]
     values = reader.elements(storage_shape, dtype, "sparse values")
+    if any(d.kind not in "iu" for d, _ in index_specs):
+        raise reader.fail(f"sparse indices of dtype {index_specs[0][0]}; expected integers", start)
     indices = [reader.elements(s, d, "indices").astype(np.int64) for d, s in index_specs]
     # A sparse file may mean an array far larger than itself; do not let a lying one take the machine's memory.
-    if math.prod(shape) * dtype.itemsize > max(1 << 30, 1000 * len(reader.data)):
+    if math.prod(shape) * dtype.itemsize > max(_DENSE_BYTES, 100 * len(reader.data)):
         raise reader.fail(f"sparse array of shape {shape} is too large to be made dense", start)
     dense = np.zeros(shape, dtype)
     if stype == _ROW_SPARSE:
         (rows,) = indices
-        if rows.ndim != 1 or values.shape != (rows.size, *shape[1:]) or np.any((rows < 0) | (rows >= shape[0])):
+        if (
+            not shape
+            or rows.ndim != 1
+            or values.shape != (rows.size, *shape[1:])
+            or np.any((rows < 0) | (rows >= shape[0]))
+        ):
             raise reader.fail(
                 f"row_sparse array of shape {shape} has rows {rows.shape} and values {values.shape}", start
             )
