@@ -1,13 +1,21 @@
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..context import Context
-from .storage import Storage
 
-def aligned_bytes(nbytes: int, alignment: int) -> np.ndarray[Any, Any]: ...
+_T = TypeVar("_T", bound=NDArrayBase)
+
+class Storage:
+    array: np.ndarray[Any, Any]
+    version: int
+    exposed: bool
+    def __init__(self, array: Any, exposed: bool = False) -> None: ...
 
 class NDArrayBase:
     _array: np.ndarray[Any, Any]
     _storage: Storage
     _ctx: Context
+
+def allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[np.ndarray[Any, Any], Storage]: ...
+def new_array(cls: type[_T], shape: tuple[int, ...], dtype: np.dtype[Any], ctx: Context) -> _T: ...

@@ -1,17 +1,79 @@
-"""The part of NDArray that needs C: its three attributes and the buffer protocol."""
+"""The part of arrays that needs C: aligned memory, what a view shares, and the buffer protocol."""
 
 cimport numpy as cnp
 from cpython.buffer cimport PyBUF_WRITABLE, PyObject_GetBuffer
+from cpython.ref cimport Py_INCREF
 
 cnp.import_array()
 
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_NewFromDescr(object subtype, cnp.dtype descr, int nd, cnp.npy_intp* dims, cnp.npy_intp* strides,
+                                void* data, int flags, object obj)
 
-def aligned_bytes(Py_ssize_t nbytes, Py_ssize_t alignment):
-    """Return a uint8 array of `nbytes` bytes that starts at a multiple of `alignment` (a power of two)."""
-    cdef cnp.npy_intp size = nbytes + alignment
-    cdef cnp.ndarray raw = cnp.PyArray_SimpleNew(1, &size, cnp.NPY_UINT8)
-    cdef Py_ssize_t start = -<Py_ssize_t><size_t>cnp.PyArray_DATA(raw) & (alignment - 1)
-    return raw[start : start + nbytes]
+cdef Py_ssize_t ALIGNMENT = 64      # a cache line, and the widest vector register
+
+
+cdef class Storage:
+    """One piece of memory. Views of one array share its Storage.
+
+    Attributes
+    ----------
+    array : ndarray
+        What owns the memory: a 1-D uint8 array of ours, or a foreign array that we look into.
+    version : int
+        Goes up with every write that passes through an NDArray or an executor. Folded or prepacked copies of a
+        parameter are remade when its version has changed.
+    exposed : bool
+        Whether someone else can write to this memory (DLPack, the buffer protocol, ``from_numpy``). Then `version`
+        proves nothing, and the contents must be compared or copied anew.
+    """
+
+    cdef public object array
+    cdef public long long version
+    cdef public bint exposed
+
+    def __init__(self, array, exposed=False):
+        self.array = array
+        self.exposed = exposed
+
+
+cdef cnp.ndarray aligned(tuple shape, cnp.dtype dtype):
+    """A new C-contiguous array at a multiple of ALIGNMENT; its base is the 1-D uint8 array that owns the memory."""
+    cdef cnp.npy_intp dims[64]
+    cdef cnp.npy_intp nbytes = dtype.itemsize
+    cdef Py_ssize_t start
+    cdef int ndim = len(shape)
+    cdef int i
+    cdef cnp.ndarray raw, array
+    if ndim > 32:
+        raise ValueError(f"arrays have at most 32 dimensions, found {ndim}")
+    for i in range(ndim):
+        dims[i] = shape[i]
+        if dims[i] < 0 or (dims[i] > 0 and nbytes > (<cnp.npy_intp>1 << 60) // dims[i]):
+            raise ValueError(f"shape {shape} is larger than any memory")
+        nbytes *= dims[i]
+    nbytes += ALIGNMENT
+    raw = cnp.PyArray_SimpleNew(1, &nbytes, cnp.NPY_UINT8)
+    start = -<Py_ssize_t><size_t>cnp.PyArray_DATA(raw) & (ALIGNMENT - 1)
+    Py_INCREF(dtype)                # PyArray_NewFromDescr takes it
+    array = PyArray_NewFromDescr(cnp.ndarray, dtype, ndim, dims, NULL, <char*>cnp.PyArray_DATA(raw) + start,
+                                 cnp.NPY_ARRAY_CARRAY, None)
+    cnp.set_array_base(array, raw)
+    return array
+
+
+def allocate(tuple shape, cnp.dtype dtype):
+    """Return an uninitialised C-contiguous array that starts at a multiple of 64 bytes, and its Storage.
+
+    Raises
+    ------
+    ValueError, MemoryError
+        When there can be no such array.
+    """
+    cdef cnp.ndarray array = aligned(shape, dtype)
+    cdef Storage storage = Storage.__new__(Storage)
+    storage.array = cnp.get_array_base(array)
+    return array, storage
 
 
 cdef class NDArrayBase:
@@ -22,7 +84,7 @@ cdef class NDArrayBase:
     """
 
     cdef public object _array        # C-contiguous numpy.ndarray
-    cdef public object _storage      # cyexec.ndarray.storage.Storage, shared by all views of one memory
+    cdef public Storage _storage     # shared by all views of one memory
     cdef public object _ctx          # cyexec.context.Context
     cdef object __weakref__
 
@@ -35,3 +97,15 @@ cdef class NDArrayBase:
             array.flags.writeable = False
         # The buffer is the array's own; it names the array as its owner, so releasing goes there too.
         PyObject_GetBuffer(array, view, flags)
+
+
+def new_array(cls, tuple shape, cnp.dtype dtype, ctx):
+    """Return an uninitialised NDArray of class `cls`. Raises as `allocate`."""
+    cdef NDArrayBase made = cls.__new__(cls)
+    cdef cnp.ndarray array = aligned(shape, dtype)
+    cdef Storage storage = Storage.__new__(Storage)
+    storage.array = cnp.get_array_base(array)
+    made._array = array
+    made._storage = storage
+    made._ctx = ctx
+    return made

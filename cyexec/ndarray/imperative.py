@@ -1,6 +1,6 @@
 """Run one operator on arrays, through the same lowering and kernels as a bound graph.
 
-    name, inputs, params --params cache--> Params --call cache--> _Call: program, plan --> steps --> outputs
+    operator, arrays, parameters --cache--> _Call: program, plan --> steps --> outputs
 
 A call is compiled once for each operator, parameters, input shapes and dtypes, and mode. How it then runs depends on its
 size. Making steps over fresh memory takes some ten microseconds, so a small call keeps its steps, over staging memory of its
@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import autograd
+from ..autograd import _MODE
 from ..base import DTypeError, MXNetError, ShapeError
 from ..context import as_context, current_context
 from ..graph.graph import Graph, Node, make_node
+from ..kernels import levels
 from ..lowering.alias import share_memory
 from ..lowering.lower import lower
 from ..lowering.memory import MemoryPlan
@@ -35,7 +36,6 @@ from .storage import allocate, allocate_bytes
 # Bytes of inputs and outputs together up to which a call is staged. Copying 16 KB takes about as long as making one step.
 STAGED_BYTES = 16384
 _CALLS_KEPT = 1024
-_PARAMS_KEPT = 4096
 
 
 class _Call:
@@ -127,44 +127,36 @@ class _Call:
 
 
 _calls: dict[tuple, _Call] = {}
-_params: dict[tuple, Params] = {}
+# By what the caller gave, unparsed; the same _Call may stand under several keys.
+_seen: dict[tuple, _Call] = {}
 
 
-def _parse(op: Op, given: dict[str, Any], count: int) -> Params:
-    """Parameters of `op` from what a caller gave, remembered."""
-    # Types belong to the key: 1, 1.0 and True are equal but may mean different things.
-    key = (op, count if op.variadic else -1, *given, *given.values(), *map(type, given.values()))
-    try:
-        found = _params.get(key)
-    except TypeError:  # lists and arrays have no hash
-        key, found = (), None
-    if found is None:
-        if op.variadic and op.variadic not in given:
-            given = {**given, op.variadic: count}
-        found = op.params.parse(given, op.name)
-        if key:
-            if len(_params) >= _PARAMS_KEPT:
-                _params.clear()
-            _params[key] = found
-    return found
-
-
-def _lookup(op: Op, params: Params, inputs: Sequence[NDArray], is_train: bool) -> _Call:
-    arrays = [x._array for x in inputs]
-    key = (op, params, is_train, *[a.shape for a in arrays], *[a.dtype for a in arrays])
-    call = _calls.get(key)
-    if call is not None:
-        return call
+def _find(op: Op, given: dict[str, Any], arrays: list[np.ndarray], is_train: bool) -> _Call:
+    """The compiled call, by parsed parameters."""
+    if op.variadic and op.variadic not in given:
+        given = {**given, op.variadic: len(arrays)}
+    params = op.params.parse(given, op.name)
     names = op.input_names(params)
-    if len(names) != len(inputs):
+    if len(names) != len(arrays):
         raise MXNetError(
-            f"Operator {op.name} expects {len(names)} inputs ({', '.join(names)}), but got {len(inputs)} instead."
+            f"Operator {op.name} expects {len(names)} inputs ({', '.join(names)}), but got {len(arrays)} instead."
         )
-    call = _Call(op, params, [a.shape for a in arrays], [a.dtype for a in arrays], is_train)
-    if len(_calls) >= _CALLS_KEPT:
-        _calls.pop(next(iter(_calls.copy())), None)
-    _calls[key] = call
+    key = (op, params, is_train, levels.level, *[a.shape for a in arrays], *[a.dtype for a in arrays])
+    call = _calls.get(key)
+    if call is None:
+        call = _Call(op, params, [a.shape for a in arrays], [a.dtype for a in arrays], is_train)
+        _keep(_calls, key, call)
     return call
+
+
+def _keep(cache: dict[tuple, _Call], key: tuple, call: _Call) -> None:
+    """Remember `call`; the oldest one is forgotten when there are too many."""
+    if len(cache) >= _CALLS_KEPT:
+        try:
+            cache.pop(next(iter(cache)), None)
+        except (StopIteration, RuntimeError):  # another thread changes it at this moment
+            pass
+    cache[key] = call
 
 
 def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out: Any = None, ctx: Any = None) -> Any:
@@ -193,7 +185,21 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
     """
     if type(op) is str:
         op = registry.get(op)
-    call = _lookup(op, _parse(op, params, len(inputs)), inputs, autograd._MODE.training)  # type: ignore[arg-type]
+    arrays = [x._array for x in inputs]
+    is_train = _MODE.training
+    # Types belong to the key: 1, 1.0 and True are equal but may mean different things.
+    key = (
+        op, is_train, levels.level, *params, *params.values(), *map(type, params.values()), *[a.shape for a in arrays],
+        *[a.dtype.num for a in arrays],
+    )  # fmt: skip
+    try:
+        call = _seen.get(key)
+    except TypeError:  # lists have no hash
+        call, key = None, ()
+    if call is None:
+        call = _find(op, params, arrays, is_train)  # type: ignore[arg-type]
+        if key:
+            _keep(_seen, key, call)
     if out is None:
         where = as_context(ctx) if ctx is not None else inputs[0]._ctx if inputs else current_context()
         outs = [NDArray._empty(s, d, where) for s, d in zip(call.shapes, call.dtypes)]
@@ -226,5 +232,6 @@ def _check_out(op: Op, call: _Call, outs: list[Any]) -> None:
 
 
 def clear_cache() -> None:
-    """Forget all compiled calls (they belong to one CPU level)."""
+    """Forget all compiled calls."""
     _calls.clear()
+    _seen.clear()

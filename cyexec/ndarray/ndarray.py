@@ -11,10 +11,10 @@ import numpy as np
 from ..base import MXNetError, ShapeError, as_dtype
 from ..context import Context, as_context, check_cpu, current_context
 from . import arithmetic
-from ._base import NDArrayBase
+from ._base import NDArrayBase, new_array
 from .indexing import translate_key
 from .shapes import infer_reshape
-from .storage import Storage, allocate
+from .storage import Storage
 
 if TYPE_CHECKING:
     from typing import Self
@@ -57,15 +57,12 @@ class NDArray(NDArrayBase):
 
     @classmethod
     def _empty(cls, shape: tuple[int, ...], dtype: np.dtype, ctx: Context) -> NDArray:
-        self = cls.__new__(cls)
-        self._array, self._storage = allocate(shape, dtype)
-        self._ctx = ctx
-        return self
+        return new_array(cls, shape, dtype, ctx)
 
     @classmethod
     def _from(cls, values: Any, dtype: np.dtype, ctx: Context) -> NDArray:
         """A new NDArray with a copy of `values` (a NumPy array)."""
-        self = cls._empty(values.shape, dtype, ctx)
+        self = new_array(cls, values.shape, dtype, ctx)
         _assign(self._array, ..., values)
         return self
 

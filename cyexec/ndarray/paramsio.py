@@ -72,6 +72,9 @@ class _Reader:
         shape = struct.unpack(f"<{ndim}{extent_code}", raw)
         if any(d < 0 for d in shape):
             raise self.fail(f"{what} {shape} has a negative extent", start)
+        # Of an empty array no elements follow that would show how wrong the other extents are.
+        if math.prod(max(d, 1) for d in shape) >= 1 << 60:
+            raise self.fail(f"{what} {shape} is larger than any memory", start)
         return shape
 
     def dtype(self) -> np.dtype:

@@ -29,7 +29,7 @@ def old(array, magic):
     """One array in format V0 (no magic) or V1."""
     extents = "q" if magic else "I"
     head = struct.pack("<I", magic) if magic else b""
-    head += struct.pack("<I", array.ndim) + struct.pack("<%d%s" % (array.ndim, extents), *array.shape)
+    head += struct.pack("<I", array.ndim) + struct.pack(f"<{array.ndim}{extents}", *array.shape)
     return head + struct.pack("<iii", 1, 0, {"float32": 0, "int32": 4}[str(array.dtype)]) + array.tobytes()
 
 
