@@ -146,3 +146,20 @@ cdef class SequenceRows(Step):
                         self.rows[b * self.time + t] = b * self.time + source
                     else:
                         self.rows[t * self.batch + b] = source * self.batch + b
+
+
+cdef class Positions(Step):
+    """rows[n] = n // repeat."""
+    cdef long long[::1] rows          # OUT
+    cdef Py_ssize_t repeat
+
+    def __init__(self, reads, writes, *, repeat=1):
+        self.rows = writes[0].reshape(-1)
+        self.repeat = repeat
+        self.cost = self.rows.shape[0] * 1.0
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef Py_ssize_t n
+        cdef Span part = share(team, self.rows.shape[0], 4096)
+        for n in range(part.start, part.stop):
+            self.rows[n] = n // self.repeat
