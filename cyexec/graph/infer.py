@@ -83,11 +83,11 @@ class _Inference:
             again = False
             for position, (entry, new) in enumerate(zip(inputs, new_ins)):
                 old = values[entry]
-                if new is not None and new != old:
+                if _differs(new, old):
                     again |= self._learn(i, entry, old, new, node, position, True)
             for position, new in enumerate(new_outs):
                 old = values[first + position]
-                if new is not None and new != old:
+                if _differs(new, old):
                     again |= self._learn(i, first + position, old, new, node, position, False)
             if again and not self.queued[i]:
                 # A value that meets another use of the same entry can say more than the rule knew when it was asked.
@@ -107,10 +107,10 @@ class _Inference:
             raise self.error(
                 f"{node.describe()}: {role} is {old}, expected {new}; {self._found(node, ins, outs)}"
             ) from None
-        if merged == old:
+        if not _differs(merged, old):
             return False
         self.set(entry, merged, by)
-        return bool(merged != new)
+        return _differs(merged, new)
 
     def _found(self, node: SymbolNode, ins: list[Any], outs: list[Any]) -> str:
         op, params = node.op, node.params
@@ -124,6 +124,11 @@ class _Inference:
 
     def result(self) -> dict[SymbolNode, list[Any]]:
         return {node: self.values[self.first[i] : self.first[i + 1]] for i, node in enumerate(self.nodes)}
+
+
+def _differs(new: Any, old: Any) -> bool:
+    """Whether `new` says something else than `old`. NumPy holds float64 and None for equal dtypes, so None goes first."""
+    return new is not None and (old is None or bool(new != old))
 
 
 def declared_shape(node: SymbolNode) -> Shape:

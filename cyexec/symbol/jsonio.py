@@ -29,9 +29,6 @@ MXNET_VERSION = 10700  # what we write: 1.7.0
 # Operators that automatic mixed precision inserted; `Symbol.save` leaves them out.
 _AMP_CASTS = ("amp_cast", "amp_multicast")
 
-# Outputs that MXNet's operators have and ours do not: masks and workspaces. They count in node_row_ptr only.
-_NUM_OUTPUTS = {"Pooling": 1}
-
 
 # -- writing -----------------------------------------------------------------------------------------------------
 
