@@ -184,4 +184,5 @@ def split_v2(
         indices = [0, *indices_or_sections]
     else:
         raise ValueError("indices_or_sections must either int, or tuple / list of ints")
-    return apply("_split_v2", "_split_v2", ary, indices=indices, axis=axis, squeeze_axis=squeeze_axis, sections=sections)
+    params = {"indices": indices, "axis": axis, "squeeze_axis": squeeze_axis, "sections": sections}
+    return apply("_split_v2", "_split_v2", ary, **params)

@@ -1,7 +1,7 @@
 """Symbols as JSON: write what MXNet 1.7 writes, read what any version from 0.8 on wrote.
 
     {"nodes": [{"op", "name", "attrs", "inputs": [[node, output, version], ...]}, ...],
-     "arg_nodes": [...], "node_row_ptr": [...], "heads": [[node, output, version], ...], "attrs": {"mxnet_version": ...}}
+     "arg_nodes": [...], "node_row_ptr": [...], "heads": [[node, output, version], ...], "attrs": {"mxnet_version": []}}
 
 Versions differ in the name of ``attrs`` (``param`` and ``attr`` before 0.9, ``attr`` up to 0.12), in the length of
 inputs (two numbers before 0.9), and in what `upgrade.py` mends. A file is checked completely before any node is made.
@@ -44,14 +44,11 @@ def to_text(outputs: Sequence[Entry], keep_all: bool = True) -> str:
 
     heads = [source(e) for e in outputs]
     nodes = [n for n in topological(outputs) if n not in skipped]
-    if skipped:
-        needed = set(topological(heads))
-        nodes = [n for n in nodes if n in needed or not _only_reaches(n, skipped)]
     number = {node: i for i, node in enumerate(nodes)}
     written = []
     row, rows = 0, [0]
     for node in nodes:
-        row += node.num_outputs
+        row += _row_length(node)
         rows.append(row)
         lines = [
             f'"op": {_string("null" if node.op is None else node.op.name)}',
@@ -80,8 +77,11 @@ def _amp_casts(outputs: Sequence[Entry]) -> dict[SymbolNode, None]:
     return {n: None for n in topological(outputs) if n.op is not None and n.op.name in _AMP_CASTS}
 
 
-def _only_reaches(node: SymbolNode, skipped: Mapping[SymbolNode, None]) -> bool:
-    return node.op is None or node in skipped
+def _row_length(node: SymbolNode) -> int:
+    """Outputs that MXNet counts. Its builds for oneDNN give max pooling a second one, for the places of the maxima."""
+    if node.op is not None and node.op.name == "Pooling" and node.params.pool_type == "max":
+        return 2
+    return node.num_outputs
 
 
 def _attributes(attrs: Mapping[str, str], indent: int) -> str:

@@ -52,7 +52,8 @@ def attributes(op: Op | None, attrs: dict[str, str], version: int, where: str) -
     names = op.input_names(params)
     for name, key, _ in moved:
         if name not in names:
-            raise MXNetError(f"{where}: attribute {name}{key.rstrip('_')[1:]} names no input; inputs are {', '.join(names)}")
+            written = f"{name}_{key.strip('_')}"
+            raise MXNetError(f"{where}: attribute {written} names no input; inputs are {', '.join(names)}")
     return Upgraded(new, params, moved)
 
 
