@@ -182,6 +182,12 @@ class Shape(Field):
         super().__init__(default, doc, **kw)
         self.none_items = none_items
 
+    def parse(self, value: Any) -> Any:
+        # MXNet reads None as an empty shape: `Pooling(..., stride=None)` means the default.
+        if (value is None or value == "None") and self.default is not REQUIRED and not self.nullable:
+            return self.default
+        return super().parse(value)
+
     def convert(self, value: Any) -> tuple:
         value = _literal(value)
         if isinstance(value, (int, np.integer)) and not isinstance(value, bool):

@@ -169,6 +169,11 @@ class TestFunctions:
         assert mx.sym.clip(x, 0, 1.5).list_attr() == {"a_min": "0", "a_max": "1.5"}
         assert mx.sym.FullyConnected(x, num_hidden=3, lr_mult=2).attr("__lr_mult__") == "2"
 
+    def test_none_for_a_shape_is_its_default(self):
+        pool = mx.sym.Pooling(V("x"), kernel=(2, 2), stride=None, pool_type="max")
+        assert pool.attr("stride") == "None"
+        assert pool._outputs[0][0].params.stride == ()
+
     def test_errors_name_operator_and_argument(self):
         x = V("x")
         with pytest.raises(MXNetError, match="FullyConnected 'f'.*num_hidden"):
