@@ -266,4 +266,4 @@ class Builder:
 
     def zeros_like(self, entry: Entry) -> Entry:
         """Zeros of an entry's shape and dtype that do not read it."""
-        return self("_zeros", shape=entry.shape, dtype=entry.dtype)
+        return self("_zeros_exact", shape=entry.shape, dtype=entry.dtype)

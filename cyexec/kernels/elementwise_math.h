@@ -120,13 +120,13 @@ static inline REAL real_gammaln(REAL x)
 }
 
 /* Derivative of gammaln: recurrence up to x >= 10, then the asymptotic series (Abramowitz and Stegun 6.3.5, 6.3.18);
- * reflection for x < 0 (6.3.7). */
+ * reflection for x < 0 (6.3.7). Infinity at the poles, as MXNet has it. */
 static inline REAL real_digamma(REAL value)
 {
     double x = value, result = 0;
     if (x <= 0) {
         if (x == floor(x))
-            return (REAL)NAN;
+            return (REAL)INFINITY;
         result = -3.14159265358979323846 / tan(3.14159265358979323846 * (x - floor(x)));
         x = 1 - x;
     }

@@ -89,6 +89,6 @@ def run(graph: Graph, requests: Sequence[tuple[int, str]]) -> Graph:
         node = variables[number]
         g.at(node)
         have_parts = parts.get(node[0])
-        made = _sum(g, have_parts) if have_parts else g("_zeros", shape=node.shapes[0], dtype=node.dtypes[0])
+        made = _sum(g, have_parts) if have_parts else g.zeros_like(node[0])
         targets.append(Target(node.name, made, req))
     return Graph(graph.outputs, targets, graph.is_train)

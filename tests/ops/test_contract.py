@@ -102,7 +102,7 @@ def test_float32_gradient_matches_float64(name, number):
     for dtype in ("float64", "float32"):
         op, case, inputs, graph, values = prepare(name, number, dtype, gradients=True)
         rng = np.random.default_rng(1)
-        heads = {f"_head_grad_{i}": rng.uniform(-1, 1, e.shape).astype(dtype) for i, e in enumerate(graph.outputs)}
+        heads = {f"_head_grad_{i}": rng.uniform(-1, 1, e.shape).astype(e.dtype) for i, e in enumerate(graph.outputs)}
         results.append(harness.run(graph, {**values, **heads})[1])
     for target, want in results[0].items():
         np.testing.assert_allclose(results[1][target], want, rtol=1e-4, atol=1e-5, err_msg=f"{name} {target}")
