@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from time import monotonic
 
 import numpy as np
@@ -11,19 +11,22 @@ from numpy.typing import ArrayLike
 from .blocks import Blocks, Int64, by_arena, from_arrays
 from .bounds import bound_of_blocks
 from .exact import improve
-from .greedy import orders, place_in_order
+from .greedy import ORDERS, order_by, place_in_order
 from .model import LIMIT, Plan, PlannerError, Problem
+from .sweep import possible, sweeps
 
 Progress = Callable[[str, int, int], None]
 
-# Placing takes quadratic time in the worst case, so large problems try fewer orders. Size is always among them.
-_FEW, _MANY = 600, 2500
+# Placing one by one takes quadratic time in the worst case, a sweep n log n: the counts keep 10,000 buffers under 0.2 s
+# and a million under 10 s. Greedy by size is left out only where it would take seconds.
+_FEW, _SOME, _MANY = 1_500, 5_000, 30_000
 
 
 def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | None = None) -> Plan:
     """Choose an offset for every buffer, so that the arenas are as small as possible.
 
-    The plan is never larger than greedy by size (Pisarchyk and Lee, 2020) with first fit.
+    The plan of an arena of up to 30,000 buffers is never larger than that of greedy by size with first fit
+    (Pisarchyk and Lee, 2020).
 
     Parameters
     ----------
@@ -145,23 +148,26 @@ def _solve_arena(
 
 
 def _best_of_portfolio(blocks: Blocks, bound: int, progress: Progress | None) -> tuple[Int64, str]:
-    n = len(blocks.size)
-    ways = [(name, best_fit) for best_fit in (False, True) for name in ("size", "area", "start", "life", "end")]
-    if n > _FEW:
-        ways = [("size", False), ("start", True), ("area", False)]
-    if n > _MANY:
-        ways = ways[:1]
-    best, best_total, best_method = np.zeros(n, np.int64), -1, "nothing to place"
-    if n:
-        sorted_by = orders(blocks)
-        for name, best_fit in ways:
-            offsets = place_in_order(blocks, sorted_by[name], best_fit)
-            total = _total(blocks, offsets)
-            if best_total < 0 or total < best_total:
-                best, best_total = offsets, total
-                best_method = f"greedy by {name}, {'best' if best_fit else 'first'} fit"
-                if progress is not None:
-                    progress(best_method, total, bound)
-            if best_total <= bound:
-                break
+    best, least, best_method = np.zeros(len(blocks.size), np.int64), -1, "nothing to place"
+    for method, offsets in _portfolio(blocks):
+        total = _total(blocks, offsets)
+        if least < 0 or total < least:
+            best, least, best_method = offsets, total, method
+            if progress is not None:
+                progress(method, total, bound)
+        if least <= bound:
+            break
     return best, best_method
+
+
+def _portfolio(blocks: Blocks) -> Iterator[tuple[str, Int64]]:
+    """Yield plans by different methods, the most promising first."""
+    n = len(blocks.size)
+    simple = possible(blocks)
+    greedy = [(name, best_fit) for best_fit in (False, True) for name in ORDERS] if n else []
+    greedy = greedy[: 10 if n <= _FEW else 2 if n <= _SOME else 1 if n <= _MANY or not simple else 0]
+    for name, best_fit in greedy:
+        offsets = place_in_order(blocks, order_by(blocks, name), best_fit)
+        yield f"greedy by {name}, {'best' if best_fit else 'first'} fit", offsets
+    if simple and n:
+        yield from sweeps(blocks, 6 if n <= 300_000 else 3)

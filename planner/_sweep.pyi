@@ -1,0 +1,14 @@
+from typing import Any
+
+def sweep(
+    by_start: Any,
+    by_end: Any,
+    start: Any,
+    end: Any,
+    size: Any,
+    align: Any,
+    high_end: Any,
+    grain: int,
+    most_alive: int,
+    offsets: Any,
+) -> None: ...

@@ -1,0 +1,64 @@
+from time import process_time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from planner import plan_arrays, validate_arrays
+from planner.blocks import by_arena, from_arrays
+from planner.bounds import bound_of_blocks
+from planner.generate import program
+from planner.greedy import ORDERS, order_by, place_in_order
+from planner.sweep import possible, sweeps
+
+from .strategies import lowest_place, problems
+
+
+@given(problems(most_buffers=30))
+@settings(deadline=None)
+def test_every_sweep_is_valid_and_aligned(problem):
+    for blocks in by_arena(problem).values():
+        assert possible(blocks)
+        plans = dict(sweeps(blocks, 99))
+        assert len(plans) == 6
+        for method, offsets in plans.items():
+            assert validate_arrays(blocks.start, blocks.end, blocks.size, offsets), method
+            assert not (offsets % blocks.align).any(), method
+
+
+@given(problems(most_buffers=15))
+@settings(deadline=None)
+def test_first_fit_takes_the_lowest_place_in_every_order(problem):
+    for blocks in by_arena(problem).values():
+        for name in ORDERS:
+            placed = []
+            for b in order_by(blocks, name).tolist():
+                placed.append((blocks.buffers[b], lowest_place(blocks.buffers[b], placed)))
+            offsets = place_in_order(blocks, order_by(blocks, name))
+            assert {b.id: o for b, o in placed} == dict(zip((b.id for b in blocks.buffers), offsets, strict=True))
+
+
+@given(problems(most_buffers=12, fancy=True))
+@settings(deadline=None)
+def test_best_fit_is_valid_with_gaps_and_fixed_blocks(problem):
+    for blocks in by_arena(problem).values():
+        offsets = place_in_order(blocks, order_by(blocks, "size"), best_fit=True)
+        rows = blocks.row_block
+        for i in range(len(rows)):
+            for j in range(i):
+                a, b = rows[i], rows[j]
+                meets = blocks.row_start[i] < blocks.row_end[j] and blocks.row_start[j] < blocks.row_end[i]
+                apart = offsets[a] + blocks.size[a] <= offsets[b] or offsets[b] + blocks.size[b] <= offsets[a]
+                assert a == b or not meets or apart
+
+
+@pytest.mark.parametrize("count, most", [(10_000, 1.05), (100_000, 1.06)])
+def test_large_programs_are_planned_near_the_bound(count, most):
+    start, end, size = program(count, 5)
+    began = process_time()
+    offsets = plan_arrays(start, end, size)
+    # A tenth of this is usual; the limit only catches a change of complexity.
+    assert process_time() - began < 3
+    bound = bound_of_blocks(from_arrays(start, end, size, np.full(count, 64)))
+    assert bound <= (offsets + size).max() <= most * bound
+    assert validate_arrays(start, end, size, offsets)
