@@ -100,6 +100,7 @@ def main() -> int:
 
     # The day-one script of MXNet's users.
     sym, arg_params, aux_params = mx.model.load_checkpoint(prefix, EPOCHS)
+    sym = sym.get_internals()["fc2_output"]
     module = mx.mod.Module(symbol=sym, context=mx.cpu(), label_names=None)
     module.bind(for_training=False, data_shapes=[("data", (1, 1, 8, 8))])
     module.set_params(arg_params, aux_params)
