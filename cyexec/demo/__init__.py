@@ -1,1 +1,0 @@
-"""The main job, end to end, on real handwritten digits: ``python -m cyexec.demo``. See `README.md` here for the data."""
