@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from ..base import DTypeError, MXNetError, ShapeError
 from ..ops import registry
 from ..ops.params import Params, is_hidden
 from ..ops.schema import Op
+
+AnyNode = TypeVar("AnyNode", bound=Any)
 
 
 class Node:
@@ -114,26 +116,30 @@ class Target(NamedTuple):
     req: str  # "write" or "add"
 
 
-def topological(outputs: Iterable[Entry]) -> list[Node]:
-    """Nodes that `outputs` need, inputs first: depth-first post-order, as MXNet numbers them. No recursion."""
-    seen: set[Node] = set()
-    order: list[Node] = []
-    for entry in outputs:
-        if entry.node in seen:
+def topological(outputs: Iterable[tuple[AnyNode, int]]) -> list[AnyNode]:
+    """Nodes that `outputs` need, inputs first: depth-first post-order, as MXNet numbers them. No recursion.
+
+    Nodes are anything with ``inputs`` of (node, output number) pairs: those of graphs and those of symbols.
+    """
+    seen: set[AnyNode] = set()
+    order: list[AnyNode] = []
+    for head, _ in outputs:
+        if head in seen:
             continue
-        stack: list[tuple[Node, int]] = [(entry.node, 0)]
-        seen.add(entry.node)
+        seen.add(head)
+        stack = [(head, iter(head.inputs))]
         while stack:
-            node, i = stack.pop()
-            inputs = node.inputs
-            while i < len(inputs) and inputs[i].node in seen:
-                i += 1
-            if i < len(inputs):
-                stack.append((node, i + 1))
-                seen.add(inputs[i].node)
-                stack.append((inputs[i].node, 0))
+            node, rest = stack[-1]
+            for child, _ in rest:
+                if child not in seen:
+                    seen.add(child)
+                    if child.inputs:
+                        stack.append((child, iter(child.inputs)))
+                        break
+                    order.append(child)
             else:
                 order.append(node)
+                stack.pop()
     return order
 
 

@@ -10,16 +10,19 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base import DTypeError, MXNetError, ShapeError, as_dtype
 from ..ops.infer import FLOAT32, is_full, same_dtype, unify
 from ..ops.schema import DType, Shape
-from ..symbol.node import SymbolNode, topological
+from .graph import topological
 
-Outputs = Iterable[tuple[SymbolNode, int]]
+if TYPE_CHECKING:
+    from ..symbol.node import SymbolNode
+
+Outputs = Iterable[tuple["SymbolNode", int]]
 
 
 class _Inference:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..symbol.node import topological
+from .graph import topological
+
 
 if TYPE_CHECKING:
     from ..symbol.symbol import Symbol

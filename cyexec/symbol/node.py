@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..graph.graph import topological
 from ..ops.params import NoParams, Params
 from ..ops.schema import Op
+
+__all__ = ["SymbolNode", "auxiliary", "parse_params", "topological"]
 
 # The third number of an input in symbol files: how many auxiliary uses of a variable were composed before this use.
 # Nothing is computed from it; it is kept because MXNet writes it and prints it in `debug_str`.
@@ -96,30 +99,6 @@ def parse_params(op: Op | None, attrs: dict[str, str], where: str) -> Params:
     if op is None or not op.params.fields:
         return NoParams()
     return op.params.parse(attrs, where)
-
-
-def topological(outputs: Iterable[tuple[SymbolNode, int]]) -> list[SymbolNode]:
-    """Nodes that `outputs` need, inputs first: depth-first post-order, as MXNet numbers them. No recursion."""
-    seen: set[SymbolNode] = set()
-    order: list[SymbolNode] = []
-    for head, _ in outputs:
-        if head in seen:
-            continue
-        seen.add(head)
-        stack = [(head, iter(head.inputs))]
-        while stack:
-            node, rest = stack[-1]
-            for child, _ in rest:
-                if child not in seen:
-                    seen.add(child)
-                    if child.inputs:
-                        stack.append((child, iter(child.inputs)))
-                        break
-                    order.append(child)
-            else:
-                order.append(node)
-                stack.pop()
-    return order
 
 
 def auxiliary(nodes: Iterable[SymbolNode]) -> set[SymbolNode]:

@@ -414,3 +414,43 @@ class TestFiles:
             mx.sym.load(str(tmp_path / "nowhere.json"))
         with pytest.raises(MXNetError):
             mx.sym.load(str(tmp_path))
+
+
+class TestRandom:
+    def node(self, symbol):
+        node = symbol._outputs[0][0]
+        return node.op.name, node.name, node.attrs, symbol.list_arguments()
+
+    def test_numbers_draw_one_distribution(self):
+        r = mx.sym.random
+        assert self.node(r.uniform(0, 2, shape=(2, 3), dtype="float64")) == (
+            "_random_uniform",
+            "_random_uniform0",
+            {"low": "0", "high": "2", "shape": "(2, 3)", "dtype": "float64"},
+            [],
+        )
+        assert self.node(r.randn(2, 3, loc=1))[2] == {"loc": "1", "scale": "1", "shape": "(2, 3)"}
+        assert self.node(r.exponential(2, name="e")) == ("_random_exponential", "e", {"lam": "0.5"}, [])
+        assert self.node(r.uniform_like(V("x"), low=0))[:2] == ("_random_uniform_like", "uniform_like0")
+
+    def test_symbols_draw_from_many(self):
+        r, x, y = mx.sym.random, V("x"), V("y")
+        assert self.node(r.normal(x, y, shape=3)) == ("_sample_normal", "_sample_normal0", {"shape": "3"}, ["x", "y"])
+        assert r.multinomial(x).list_outputs() == ["_sample_multinomial0_output0", "_sample_multinomial0_output1"]
+        with pytest.raises(AssertionError, match="same type"):
+            r.uniform(x, 1)
+        with pytest.raises(ValueError, match="Symbol or numbers"):
+            r.uniform("a")
+
+
+class TestEval:
+    def test_evaluates_with_arrays_by_name(self):
+        a, b = V("a"), V("b")
+        (out,) = (2 * a + b).eval(a=mx.nd.array([1, 2]), b=mx.nd.array([3, 4]))
+        np.testing.assert_array_equal(out.asnumpy(), [5, 8])
+
+    def test_with_auxiliary_states(self):
+        bn = mx.sym.BatchNorm(V("x"), fix_gamma=False, eps=0, name="bn")
+        values = {"x": [[1, 2]], "bn_gamma": [1, 1], "bn_beta": [0, 0], "bn_moving_mean": [1, 1], "bn_moving_var": [1, 4]}
+        (out,) = bn.eval(**{k: mx.nd.array(v) for k, v in values.items()})
+        np.testing.assert_allclose(out.asnumpy(), [[0, 0.5]])
