@@ -105,8 +105,12 @@ class MulticastParams(Params):
     cast_narrow = Bool(default=False, doc="Whether to convert to the narrowest type instead of the widest.")
 
 
-def _multicast_names(kind: str) -> Any:
-    return lambda p: [f"{kind}{i}" for i in range(p.num_outputs)]
+def _multicast_inputs(params: Any) -> list[str]:
+    return [f"data_{i}" for i in range(params.num_outputs)]
+
+
+def _multicast_outputs(params: Any) -> list[str]:
+    return ["output"] if params.num_outputs == 1 else [f"output{i}" for i in range(params.num_outputs)]
 
 
 def _multicast_dtype(params: Any, ins: list, outs: list) -> tuple[list, list]:
@@ -133,8 +137,8 @@ register(
         name="amp_multicast",
         doc="Convert all float16 and float32 inputs to the widest (or narrowest) type among them.",
         params=MulticastParams,
-        inputs=_multicast_names("data"),
-        outputs=_multicast_names("output"),
+        inputs=_multicast_inputs,
+        outputs=_multicast_outputs,
         variadic="num_outputs",
         infer_shape=_pairwise,
         infer_dtype=_multicast_dtype,
@@ -142,8 +146,8 @@ register(
         lower=_cast_lower,
         reference=_multicast_numpy,
         cases=(
-            Case({"data0": (2, 3), "data1": (4,)}, {"num_outputs": 2}, dtypes=("float32", "float16", "float64")),
-            Case({"data0": (2,), "data1": (4,)}, {"num_outputs": 2, "cast_narrow": True}),
+            Case({"data_0": (2, 3), "data_1": (4,)}, {"num_outputs": 2}, dtypes=("float32", "float16", "float64")),
+            Case({"data_0": (2,), "data_1": (4,)}, {"num_outputs": 2, "cast_narrow": True}),
         ),
     )
 )
