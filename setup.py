@@ -39,7 +39,7 @@ REALS = {
     "any": "unsigned char",
 }  # fmt: skip
 # Neither flag changes a result: they let the compiler vectorise around errno and floating-point traps.
-FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-plt", "-Wno-unused-function", "-Wno-unknown-pragmas"]
+FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fno-plt", "-Wno-unused-function", "-Wno-unknown-pragmas"]
 if os.environ.get("CYEXEC_DEBUG"):
     FLAGS = ["-O1", "-g", "-fno-math-errno", "-fno-trapping-math"]
 DIRECTIVES = {
@@ -71,6 +71,19 @@ def header(path: Path, key: str, required: bool = True) -> list[str]:
     return []
 
 
+def used_headers(path: Path) -> set[Path]:
+    """Headers of ours that a source names, directly or through another: what must change for it to be compiled again."""
+    found: set[Path] = set()
+    waiting = [path, KERNELS / "step.pxd"]
+    while waiting:
+        text = waiting.pop().read_text()
+        for header_path in KERNELS.glob("*.h"):
+            if header_path not in found and f'"{header_path.name}"' in text:
+                found.add(header_path)
+                waiting.append(header_path)
+    return found
+
+
 def write_if_changed(path: Path, text: str) -> None:
     """Keep the time stamp of an unchanged stub, so that nothing is compiled again for it."""
     if not path.exists() or path.read_text() != text:
@@ -81,7 +94,6 @@ def family_extensions() -> list[Extension]:
     """One extension for each kernel family, dtype and level."""
     STUBS.mkdir(parents=True, exist_ok=True)
     extensions = []
-    headers = [str(h) for h in sorted(KERNELS.glob("*.h"))]
     for path in sorted(KERNELS.glob("*.pxi")):
         families_levels, dtypes = header(path, "levels"), header(path, "dtypes")
         base_dtypes, flags = header(path, "base-dtypes", False), header(path, "flags", False)
@@ -103,7 +115,7 @@ def family_extensions() -> list[Extension]:
                         include_dirs=[str(KERNELS)],
                         define_macros=[("REAL", REALS[dtype]), (f"REAL_IS_{dtype.upper()}", "1")],
                         extra_compile_args=FLAGS + flags + LEVELS[level],
-                        depends=headers,
+                        depends=sorted(str(h) for h in used_headers(path)),
                     )
                 )
     return extensions
@@ -124,7 +136,7 @@ def plain_extensions() -> list[Extension]:
                 extra_compile_args=FLAGS + openmp,
                 extra_link_args=openmp,
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
-                depends=[str(h) for h in path.parent.glob("*.h")] + [str(h) for h in KERNELS.glob("*.h")],
+                depends=sorted(str(h) for h in used_headers(path)),
             )
         )
     return extensions

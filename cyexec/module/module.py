@@ -82,6 +82,7 @@ class Module:
         self._arg_params: dict[str, NDArray] | None = None
         self._aux_params: dict[str, NDArray] | None = None
         self._executor: Executor | None = None
+        self._given: set[str] = set()  # parameters that have been set: their shapes are fixed
         self._data_shapes: list[DataDesc] = []
         self._label_shapes: list[DataDesc] | None = None
         self.binded = False
@@ -225,8 +226,9 @@ class Module:
         if shared_module is not None and shared_module.params_initialized:
             self.params_initialized = True
             self._arg_params, self._aux_params = shared_module._arg_params, shared_module._aux_params
+            self._given = set(shared_module._given)
         elif self.params_initialized:
-            self._executor.copy_params_from(self._arg_params or {}, self._aux_params, allow_extra_params=True)
+            self.set_params(self._arg_params, self._aux_params, allow_missing=True, allow_extra=True)
 
     def _reset_bind(self) -> None:
         if self.binded and self.params_initialized:
@@ -302,9 +304,9 @@ class Module:
             if allow_missing:
                 raise ValueError(f'Find name "{extra[0]}" that is not in the arguments')
             warnings.warn(f"set_params: the symbol has no parameters {', '.join(extra[:5])}; ignored", stacklevel=2)
-        executor.copy_params_from(
-            {n: v for n, v in args.items() if n in self._param_names}, auxs, allow_extra_params=True
-        )
+        args = {n: v for n, v in args.items() if n in self._param_names}
+        executor.copy_params_from(args, auxs, allow_extra_params=True)
+        self._given.update(args)
         self.params_initialized = True
 
     def get_params(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
@@ -351,9 +353,10 @@ class Module:
         bound = executor.arg_dict
         if all(bound[n].shape == s for n, s in shapes.items()):
             return
-        # Labels that do not come with the batch follow the data: only parameters must keep their shapes.
+        # Labels that do not come with the batch follow the data, under whatever names: only what has been set as a
+        # parameter must keep its shape.
         reshaped = executor.reshape(partial_shaping=True, allow_up_sizing=True, **shapes)
-        for name in self._param_names:
+        for name in self._given:
             if reshaped.arg_dict[name].shape != bound[name].shape:
                 raise MXNetError(
                     f"batch with shapes {shapes}: parameter '{name}' would change from {bound[name].shape} "

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import random as mx_random
 from ..base import MXNetError
 from ..context import Context
 from ..graph.graph import Graph
@@ -17,6 +16,7 @@ from ..ndarray import NDArray
 from ..passes import add_gradient, pipeline
 from .arena import Arena
 from .compiled import Compiled, plan_graph
+from .seeds import next_seed
 
 if TYPE_CHECKING:
     from ..symbol import Symbol
@@ -161,7 +161,7 @@ class Executor:
             self._set_arguments(kwargs)
         is_train = bool(is_train)
         compiled = self._program(is_train, is_train and bool(self._requests))
-        seed = mx_random.next_seed() if compiled.is_random else 0
+        seed = next_seed() if compiled.is_random else 0
         self._last_mode = is_train
         self._last_seed = seed
         if self._monitor is not None:

@@ -1,0 +1,1 @@
+"""The main job, end to end, on real handwritten digits: ``python -m cyexec.demo``. See `README.md` here for the data."""
