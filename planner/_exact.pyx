@@ -232,7 +232,8 @@ cdef class Search:
         ------
         KeyboardInterrupt
         """
-        cdef int64_t node_limit = 2000
+        # Short restarts: the weights they leave behind are worth more than a deep look at one order.
+        cdef int64_t node_limit = 400
         cdef int result = STOPPED
         cdef int32_t b, turn = 0
         cdef double until = 1e300 if deadline is None else deadline
@@ -244,7 +245,7 @@ cdef class Search:
                 self.rank[b] = order[b]
             turn += 1
             if turn % len(ranks) == 0:
-                node_limit += node_limit // 2
+                node_limit += node_limit // 4
             with nogil:
                 result = self.search(node_limit, work_limit, until)
             if self.broken or self.error is not None:

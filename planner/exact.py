@@ -76,9 +76,8 @@ class Question:
             "area": np.argsort(-(life.astype(np.float64) * size), kind="stable"),
             "size": np.lexsort((-life, -size)),
         }
-        turns = (("width", 0), ("area", 1), ("life", 0), ("size", 0), ("width", 1))
         ranks = {name: np.argsort(order, kind="stable").tolist() for name, order in sorted_by.items()}
-        return [(ranks[name], counting) for name, counting in turns]
+        return [(rank, counting) for rank in ranks.values() for counting in (0, 1)]
 
     def ask(self, units: int, work: int, deadline: float | None) -> Int64 | bool | None:
         """Return offsets in bytes below `units`, False (proved: none), or None (not known)."""

@@ -287,6 +287,12 @@ class Plan:
 
         return to_svg(self, **options)
 
+    def to_html(self, **options: Any) -> str:
+        """Write a self-contained page to look into; see `planner.html.to_html`."""
+        from .html import to_html
+
+        return to_html(self, **options)
+
     def to_text(self, **options: Any) -> str:
         """Draw the plan with characters; see `planner.text.to_text`."""
         from .text import to_text
