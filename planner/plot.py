@@ -90,7 +90,8 @@ def _arena(plan: Plan, arena: Hashable, width: int, height: int, describe: Calla
         parts.append(
             f'<text x="{_MARGIN_LEFT - 6}" y="{y(byte) + 3:.1f}" text-anchor="end">{format_bytes(byte)}</text>'
         )
-        parts.append(f'<text x="{x(at):.1f}" y="{bottom + 14}" text-anchor="middle">{at}</text>')
+        anchor = "end" if tick == 4 else "middle"
+        parts.append(f'<text x="{x(at):.1f}" y="{bottom + 14}" text-anchor="{anchor}">{at}</text>')
     parts.append(f'<text x="{_MARGIN_LEFT + across / 2:.0f}" y="{bottom + 30}" text-anchor="middle">step</text>')
     # Aliases are drawn after, thus over, the buffers they live in.
     for b in sorted(buffers, key=lambda b: b.alias is not None):
