@@ -75,10 +75,9 @@ def reduce_step(low: Lowering, kind: str, src: Ref, dst: Ref, axes: tuple[int, .
     if dtype == np.bool_:
         kind, dtype = _OF_BOOL.get(kind, kind), np.dtype(np.uint8)
         src, dst = src._replace(dtype=dtype), dst._replace(dtype=dtype)
-    if not axes or all(src.shape[a] == 1 for a in axes):
-        if kind in ("Sum", "Prod", "Mean", "Max", "Min"):
-            low.copy(dst, src)
-            return
+    if all(src.shape[a] == 1 for a in axes) and kind in ("Sum", "Prod", "Mean", "Max", "Min"):
+        low.copy(dst, src)
+        return
     family = "reduce" if dtype.kind == "f" else "reduce_int"
     count = parts(src.shape, axes)
     scratch = [low.workspace((count, dst.size), np.dtype(np.float64))] if count > 1 else []
