@@ -79,7 +79,7 @@ def _amp_casts(outputs: Sequence[Entry]) -> dict[SymbolNode, None]:
 
 def _row_length(node: SymbolNode) -> int:
     """Outputs that MXNet counts. Its builds for oneDNN give max pooling a second one, for the places of the maxima."""
-    if node.op is not None and node.op.name == "Pooling" and node.params.pool_type == "max":
+    if node.op is not None and node.op.name == "Pooling" and node.params.as_dict()["pool_type"] == "max":
         return 2
     return node.num_outputs
 
@@ -285,7 +285,7 @@ class _Record:
         self.op, self.name, self.attrs, self.inputs, self.where = op, name, attrs, inputs, where
 
 
-_KINDS = {dict: "an object", list: "an array", str: "a string"}
+_KINDS: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
 
 
 def _kind(value: Any) -> str:

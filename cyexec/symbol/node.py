@@ -90,7 +90,7 @@ class SymbolNode:
     def __repr__(self) -> str:
         return f"<{self.describe()}>"
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> str:
         raise TypeError("nodes are pickled with their Symbol only")
 
 

@@ -77,8 +77,7 @@ def complete(
     num_args = len(op.arg_names(up.params))
     if len(inputs) < len(names) and version < 900:
         for missing in names[len(inputs) :]:
-            is_aux = missing in names[num_args:]
-            inputs.append((SymbolNode(None, f"{name}_{missing}", {} if is_aux else dict(up.attrs)), 0))
+            inputs.append((SymbolNode(None, f"{name}_{missing}", dict(up.attrs)), 0))
             versions.append(0)
     if len(inputs) != len(names):
         raise MXNetError(f"{where}: {op.name} takes {len(names)} inputs ({', '.join(names)}), found {len(inputs)}")

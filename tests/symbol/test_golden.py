@@ -18,6 +18,7 @@ sys.path.insert(0, str(GOLDEN))
 import models  # noqa: E402
 
 EXPECTED = json.loads((GOLDEN / "symbols.json").read_text())
+OLD = json.loads((GOLDEN / "old.json").read_text())
 OPERATORS = json.loads((GOLDEN / "operators.json").read_text())
 MX = types.SimpleNamespace(sym=symbol, name=name, AttrScope=attribute.AttrScope)
 
@@ -42,6 +43,13 @@ def test_loads_what_mxnet_writes(pair):
     loaded = symbol.load_json(expected["json"])
     assert loaded.tojson() == expected["json"]
     assert loaded.debug_str() == sym.debug_str()
+
+
+@pytest.mark.parametrize("file", OLD)
+def test_loads_files_of_earlier_versions(file):
+    loaded = symbol.load(GOLDEN / "old" / file)
+    assert loaded.tojson() == OLD[file]["json"]
+    assert loaded.attr_dict() == OLD[file]["attr_dict"]
 
 
 def test_text(pair):

@@ -32,10 +32,6 @@ def dense(**more):
 DATA = [variable("data"), variable("w"), variable("b")]
 
 
-def attributes(symbol):
-    return {k: v for k, v in symbol.attr_dict().items()}
-
-
 class TestOldFormats:
     def test_0_8_param_and_attr(self):
         nodes = [
@@ -46,7 +42,7 @@ class TestOldFormats:
         sym = load(document(nodes, heads=[[3, 0]]))
         assert sym.attr("num_hidden") == "3"
         assert sym.attr("__lr_mult__") == "2"
-        assert attributes(sym)["data"] == {"__ctx_group__": "a", "ctx_group": "a"}
+        assert sym.attr_dict()["data"] == {"__ctx_group__": "a", "ctx_group": "a"}
         assert sym.infer_shape(data=(2, 4))[1] == [(2, 3)]
 
     @pytest.mark.parametrize("key, version", [("attr", 901), ("attr", 10000), ("attrs", 10200), ("attrs", 10901)])
@@ -65,7 +61,7 @@ class TestOldFormats:
         bn = {"op": "BatchNorm", "name": "bn", "param": {"eps": "0.001"}, "inputs": [[0, 0], [1, 0], [2, 0]]}
         sym = load(document([variable("data"), variable("g"), variable("b"), bn]))
         assert sym.list_auxiliary_states() == ["bn_moving_mean", "bn_moving_var"]
-        assert sym.attr_dict()["bn_moving_var"] == {"__init__": '["one", {}]'}
+        assert sym.attr_dict()["bn_moving_var"] == {"__init__": '["one", {}]', "eps": "0.001"}
 
     def test_inputs_that_0_8_left_out(self):
         sym = load(document([variable("data"), dense(param={"num_hidden": "3"}, inputs=[[0, 0]])]))

@@ -1,4 +1,5 @@
-"""Ask MXNet what `models.py` gives there. Run with the oracle's Python; writes symbols.json and operators.json here.
+"""Ask MXNet what `models.py` gives there. Run with the oracle's Python; writes symbols.json, old.json and
+operators.json here.
 
 ``operators.json`` has, for every operator that can be called without inputs, its own name, the names of its arguments,
 auxiliary states and outputs, and how many outputs it has in all.
@@ -106,10 +107,21 @@ def operators():
     return found
 
 
+def old_files():
+    """What MXNet makes of files in the formats of earlier versions (written by hand after published ones)."""
+    found = {}
+    for name in sorted(os.listdir(os.path.join(HERE, "old"))):
+        symbol = mx.sym.load(os.path.join(HERE, "old", name))
+        found[name] = {"json": symbol.tojson().replace("10901", "10700"), "attr_dict": symbol.attr_dict()}
+    return found
+
+
 def main():
     warnings.simplefilter("ignore")
     with open(os.path.join(HERE, "symbols.json"), "w") as file:
         json.dump({n: describe(n, b) for n, b in models.BUILDERS.items()}, file, indent=1, sort_keys=True)
+    with open(os.path.join(HERE, "old.json"), "w") as file:
+        json.dump(old_files(), file, indent=1, sort_keys=True)
     entries = sorted(operators().items())
     with open(os.path.join(HERE, "operators.json"), "w") as file:
         file.write("{\n" + ",\n".join(json.dumps(k) + ": " + json.dumps(v, sort_keys=True) for k, v in entries) + "\n}\n")
