@@ -1,7 +1,8 @@
-/* Every elementwise instruction, once. Included with different meanings of UNARY, BINARY and TERNARY, to define the loops
+/* Every elementwise instruction, once. Included with different meanings of UNARY, GUARDED, BINARY and TERNARY, to define the loops
  * and then the table.
  *
  *   UNARY(name, cost, expression of x)
+ *   GUARDED(name, cost, condition, expression of x, other expression of x)     the other, slow one where the condition fails
  *   BINARY(name, cost, expression of x and y)     also makes name_s(x, scalar) and rname_s(scalar, x)
  *   TERNARY(name, cost, expression of x, y and z)
  *
@@ -56,8 +57,8 @@ UNARY(round, 5, M(trunc)(x + M(copysign)(BELOW_HALF, x))) /* halves away from ze
 UNARY(rint, 5, x - M(floor)(x) <= M(ceil)(x) - x ? M(floor)(x) : M(ceil)(x))
 UNARY(degrees, 1, x * (REAL)57.29577951308232087679815481410517)
 UNARY(radians, 1, x * (REAL)0.01745329251994329576923690768488613)
-UNARY(cbrt, 60, M(cbrt)(x))
-UNARY(rcbrt, 60, 1 / M(cbrt)(x))
+UNARY(cbrt, 60, real_cbrt(x))
+UNARY(rcbrt, 60, 1 / real_cbrt(x))
 UNARY(exp, 16, real_exp(x))
 UNARY(expm1, 20, real_expm1(x))
 UNARY(log, 16, real_log(x))
@@ -67,9 +68,18 @@ UNARY(log1p, 20, real_log1p(x))
 UNARY(sigmoid, 20, real_sigmoid(x))
 UNARY(softrelu, 40, real_softrelu(x))
 UNARY(tanh, 20, real_tanh(x))
-UNARY(sin, 20, real_sin(x))
-UNARY(cos, 20, real_cos(x))
-UNARY(tan, 60, real_tan(x))
+#ifdef REAL_IS_F32
+/* Large arguments, infinities and NaN need libm's reduction. */
+GUARDED(sin, 30, fabsf(x) <= (float)SINE_LIMIT, (float)sine_double(x, 0), sinf(x))
+GUARDED(cos, 30, fabsf(x) <= (float)SINE_LIMIT, (float)sine_double(x, 1), cosf(x))
+GUARDED(tan, 50, fabsf(x) <= (float)SINE_LIMIT, (float)(sine_double(x, 0) / sine_double(x, 1)), tanf(x))
+BINARY(hypot, 20, isinf(x) | isinf(y) ? INFINITY : (float)sqrt((double)x * x + (double)y * y))
+#else
+UNARY(sin, 60, sin(x))
+UNARY(cos, 60, cos(x))
+UNARY(tan, 80, tan(x))
+BINARY(hypot, 60, hypot(x, y))
+#endif
 UNARY(arcsin, 60, real_asin(x))
 UNARY(arccos, 60, real_acos(x))
 UNARY(arctan, 60, real_atan(x))
@@ -88,6 +98,5 @@ BINARY(minimum, 2, x != x || x < y ? x : y)
 BINARY(div, 4, x / y)
 BINARY(mod, 60, real_mod(x, y))
 BINARY(power, 60, real_pow(x, y))
-BINARY(hypot, 40, M(hypot)(x, y))
 BINARY(arctan2, 60, M(atan2)(x, y))
 #endif
