@@ -11,6 +11,7 @@ from ..base import MXNetError
 from ._base import NDArrayBase
 
 _NUMBERS = (int, float, np.number, np.bool_)
+_BOOL = np.dtype(np.bool_)
 
 
 def _invoke(name: str, inputs: list[Any], params: dict[str, Any], out: Any) -> Any:
@@ -32,13 +33,19 @@ def _binary(
         elif isinstance(rhs, np.ndarray):
             rhs, lhs = _meet(rhs, lhs)
         if isinstance(lhs, NDArrayBase):
+            if lhs._array.dtype == _BOOL:
+                lhs = lhs.astype(np.int64)  # as MXNet counts with them
             if isinstance(rhs, NDArrayBase):
+                if rhs._array.dtype == _BOOL:
+                    rhs = rhs.astype(lhs._array.dtype)
                 return _invoke(array_op, [lhs, rhs], {}, out)
             if isinstance(rhs, _NUMBERS):
                 return _invoke(scalar_op, [lhs], {"scalar": rhs}, out)
             raise TypeError(f"type {type(rhs)} not supported")
         if isinstance(lhs, _NUMBERS):
             if isinstance(rhs, NDArrayBase):
+                if rhs._array.dtype == _BOOL:
+                    rhs = rhs.astype(np.int64)
                 return _invoke(reversed_op, [rhs], {"scalar": lhs}, out)
             if isinstance(rhs, _NUMBERS):
                 return numbers(lhs, rhs)
@@ -78,6 +85,8 @@ def _meet(array: np.ndarray, other: Any) -> tuple[Any, Any]:
 
 def _unary(name: str, op: str, doc: str) -> Callable[..., Any]:
     def function(data: Any, out: Any = None) -> Any:
+        if data._array.dtype == _BOOL:
+            data = data.astype(np.int64)
         return _invoke(op, [data], {}, out)
 
     function.__name__ = function.__qualname__ = name

@@ -197,6 +197,8 @@ class NDArray(NDArrayBase):
             raise TypeError(
                 f"{type(self)} does not support assignment with non-array-like object {value} of type {type(value)}"
             )
+        if isinstance(value, np.ndarray) and value.size == 1:
+            value = value.reshape(())  # NumPy refuses a sequence where the key means one element
         if array.ndim == 0 and isinstance(key, (int, slice)):
             key = ()
         _assign(array, key, value)
@@ -318,7 +320,7 @@ class NDArray(NDArrayBase):
         else:
             given = kwargs.get("shape")
             if given is None:
-                raise TypeError("reshape: shape must be provided")
+                raise AssertionError("Shape must be provided.")  # MXNet's type
             spec = (given,) if isinstance(given, (int, np.integer)) else tuple(given)
         unknown = set(kwargs) - {"shape", "reverse"}
         if unknown:

@@ -16,9 +16,9 @@ def infer_reshape(old: tuple[int, ...], spec: tuple[int, ...], reverse: bool = F
     Raises
     ------
     MXNetError
-        For a code that cannot be followed.
+        For a code that cannot be followed, or a shape of more elements.
     ValueError
-        When the sizes differ.
+        For a shape of fewer elements, or one that no extent can be inferred for.
     """
     if not any(d <= 0 for d in spec):
         shape = list(spec)
@@ -30,6 +30,8 @@ def infer_reshape(old: tuple[int, ...], spec: tuple[int, ...], reverse: bool = F
         if known == 0 or size % known:
             raise ValueError(f"Cannot reshape array of size {size} into shape {spec}")
         shape[shape.index(-1)] = size // known
+    if math.prod(shape) > math.prod(old):
+        raise MXNetError(f"reshape: target shape {tuple(shape)} is larger than the array's, {old}")
     if math.prod(shape) != math.prod(old):
         raise ValueError(f"Cannot reshape array of size {math.prod(old)} into shape {spec}")
     return tuple(shape)

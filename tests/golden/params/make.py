@@ -15,7 +15,9 @@ def path(name):
 
 
 def values(dtype):
-    return mx.nd.array(np.arange(6).reshape(2, 3) % 2 if dtype == "bool" else np.arange(6).reshape(2, 3) - 2, dtype=dtype)
+    return mx.nd.array(
+        np.arange(6).reshape(2, 3) % 2 if dtype == "bool" else np.arange(6).reshape(2, 3) - 2, dtype=dtype
+    )
 
 
 def write(name, arrays, names=()):
