@@ -124,7 +124,8 @@ def signature(op: Op, kind: str = "ndarray") -> inspect.Signature:
     kind : str
         "ndarray" (adds ``out``, ``name``) or "symbol" (adds ``name``, ``attr``, ``out``).
     """
-    parameter, word = inspect.Parameter, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameter = inspect.Parameter
+    word: Any = parameter.POSITIONAL_OR_KEYWORD
     extras = ("out", "name") if kind == "ndarray" else ("name", "attr", "out")
     found = []
     if op.variadic:

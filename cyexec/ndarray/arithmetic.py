@@ -14,12 +14,20 @@ _NUMBERS = (int, float, np.number, np.bool_)
 _BOOL = np.dtype(np.bool_)
 
 
-def _invoke(name: str, inputs: list[Any], params: dict[str, Any], out: Any) -> Any:
+def _import_and_invoke(name: str, inputs: list[Any], params: dict[str, Any], out: Any) -> Any:
     global _invoke
     from .imperative import invoke  # imports NDArray, which imports this module
 
     _invoke = invoke
     return invoke(name, inputs, params, out)
+
+
+_invoke: Callable[..., Any] = _import_and_invoke
+
+
+def _counted(x: Any) -> Any:
+    """An array with booleans as int64: that is how MXNet counts with them."""
+    return x.astype(np.int64) if x._array.dtype == _BOOL else x
 
 
 def _binary(
@@ -33,20 +41,14 @@ def _binary(
         elif isinstance(rhs, np.ndarray):
             rhs, lhs = _meet(rhs, lhs)
         if isinstance(lhs, NDArrayBase):
-            if lhs._array.dtype == _BOOL:
-                lhs = lhs.astype(np.int64)  # as MXNet counts with them
             if isinstance(rhs, NDArrayBase):
-                if rhs._array.dtype == _BOOL:
-                    rhs = rhs.astype(lhs._array.dtype)
-                return _invoke(array_op, [lhs, rhs], {}, out)
+                return _invoke(array_op, [_counted(lhs), _counted(rhs)], {}, out)
             if isinstance(rhs, _NUMBERS):
-                return _invoke(scalar_op, [lhs], {"scalar": rhs}, out)
+                return _invoke(scalar_op, [_counted(lhs)], {"scalar": rhs}, out)
             raise TypeError(f"type {type(rhs)} not supported")
         if isinstance(lhs, _NUMBERS):
             if isinstance(rhs, NDArrayBase):
-                if rhs._array.dtype == _BOOL:
-                    rhs = rhs.astype(np.int64)
-                return _invoke(reversed_op, [rhs], {"scalar": lhs}, out)
+                return _invoke(reversed_op, [_counted(rhs)], {"scalar": lhs}, out)
             if isinstance(rhs, _NUMBERS):
                 return numbers(lhs, rhs)
             raise TypeError(f"type {type(rhs)} not supported")
@@ -85,9 +87,7 @@ def _meet(array: np.ndarray, other: Any) -> tuple[Any, Any]:
 
 def _unary(name: str, op: str, doc: str) -> Callable[..., Any]:
     def function(data: Any, out: Any = None) -> Any:
-        if data._array.dtype == _BOOL:
-            data = data.astype(np.int64)
-        return _invoke(op, [data], {}, out)
+        return _invoke(op, [_counted(data)], {}, out)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc

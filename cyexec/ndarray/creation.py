@@ -221,7 +221,7 @@ def from_dlpack(dlpack: Any) -> NDArray:
     owner = found
     if not found.flags.writeable and found.size:
         # A capsule of the first DLPack version cannot say whether it may be written, and NumPy then assumes not.
-        memory = (ctypes.c_char * found.nbytes).from_address(found.__array_interface__["data"][0])
+        memory: Any = (ctypes.c_char * found.nbytes).from_address(found.__array_interface__["data"][0])
         found = np.ndarray(found.shape, dtype, memory)
     return NDArray._wrap(found, storage=Storage(owner, exposed=True))
 

@@ -32,7 +32,7 @@ def translate_key(key: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
     if not isinstance(key, tuple):
         return _index_array(key), False
     basic = True
-    out = []
+    out: list[Any] = []
     for part in key:
         if isinstance(part, slice):
             out.append(_check_slice(part))

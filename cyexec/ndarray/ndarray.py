@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,9 @@ from ..context import Context, as_context, check_cpu, current_context
 from . import arithmetic
 from ._base import NDArrayBase, new_array
 from .indexing import translate_key
+from .operators import Operators
 from .shapes import infer_reshape
 from .storage import Storage
-
-if TYPE_CHECKING:
-    from typing import Self
 
 _FLOAT32 = np.dtype(np.float32)
 _ALL = slice(None)
@@ -33,7 +31,7 @@ def _assign(array: np.ndarray, key: Any, value: Any) -> None:
             array[key] = value
 
 
-class NDArray(NDArrayBase):
+class NDArray(Operators, NDArrayBase):
     """A dense, C-contiguous array on CPU, as MXNet's ``mx.nd.NDArray``.
 
     Made by `array`, `zeros` and the like, never by calling the class. Slices of leading axes, `reshape` and `detach`
@@ -41,8 +39,6 @@ class NDArray(NDArrayBase):
     """
 
     __slots__ = ()
-    __array_priority__ = 1000.0  # np_array + nd calls our __radd__
-    __hash__ = object.__hash__
 
     # Making
 
@@ -392,83 +388,6 @@ class NDArray(NDArrayBase):
 
     def __deepcopy__(self, memo: dict) -> NDArray:
         return self.copy()
-
-    # Arithmetic
-
-    def __neg__(self) -> NDArray:
-        return arithmetic.negative(self)
-
-    def __abs__(self) -> NDArray:
-        return arithmetic.absolute(self)
-
-    def __add__(self, other: Any) -> NDArray:
-        return arithmetic.add(self, other)
-
-    def __radd__(self, other: Any) -> NDArray:
-        return arithmetic.add(other, self)
-
-    def __iadd__(self, other: Any) -> Self:
-        return arithmetic.add(self, other, out=self)
-
-    def __sub__(self, other: Any) -> NDArray:
-        return arithmetic.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> NDArray:
-        return arithmetic.subtract(other, self)
-
-    def __isub__(self, other: Any) -> Self:
-        return arithmetic.subtract(self, other, out=self)
-
-    def __mul__(self, other: Any) -> NDArray:
-        return arithmetic.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> NDArray:
-        return arithmetic.multiply(other, self)
-
-    def __imul__(self, other: Any) -> Self:
-        return arithmetic.multiply(self, other, out=self)
-
-    def __truediv__(self, other: Any) -> NDArray:
-        return arithmetic.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> NDArray:
-        return arithmetic.divide(other, self)
-
-    def __itruediv__(self, other: Any) -> Self:
-        return arithmetic.divide(self, other, out=self)
-
-    def __mod__(self, other: Any) -> NDArray:
-        return arithmetic.modulo(self, other)
-
-    def __rmod__(self, other: Any) -> NDArray:
-        return arithmetic.modulo(other, self)
-
-    def __imod__(self, other: Any) -> Self:
-        return arithmetic.modulo(self, other, out=self)
-
-    def __pow__(self, other: Any) -> NDArray:
-        return arithmetic.power(self, other)
-
-    def __rpow__(self, other: Any) -> NDArray:
-        return arithmetic.power(other, self)
-
-    def __eq__(self, other: object) -> NDArray:  # type: ignore[override]
-        return arithmetic.equal(self, other)
-
-    def __ne__(self, other: object) -> NDArray:  # type: ignore[override]
-        return arithmetic.not_equal(self, other)
-
-    def __gt__(self, other: Any) -> NDArray:
-        return arithmetic.greater(self, other)
-
-    def __ge__(self, other: Any) -> NDArray:
-        return arithmetic.greater_equal(self, other)
-
-    def __lt__(self, other: Any) -> NDArray:
-        return arithmetic.lesser(self, other)
-
-    def __le__(self, other: Any) -> NDArray:
-        return arithmetic.lesser_equal(self, other)
 
 
 def _rebuild(array: np.ndarray, device_type: str, device_id: int) -> NDArray:

@@ -43,7 +43,7 @@ _DENSE_BYTES = 64 << 20  # a sparse array up to this size is made dense whatever
 class _Reader:
     """Takes fields from bytes, never more than there are."""
 
-    def __init__(self, data: bytes | memoryview, where: str):
+    def __init__(self, data: bytes | bytearray | memoryview, where: str):
         self.data = memoryview(data)
         self.where = where
         self.at = 0
@@ -170,7 +170,7 @@ def _read_sparse(reader, stype, storage_shape, shape, dtype, start) -> np.ndarra
     return dense
 
 
-def _read_list(data: bytes | memoryview, where: str) -> list[NDArray] | dict[str, NDArray]:
+def _read_list(data: bytes | bytearray | memoryview, where: str) -> list[NDArray] | dict[str, NDArray]:
     reader = _Reader(data, where)
     magic = reader.number("Q", "magic number")
     if magic != LIST_MAGIC:
@@ -247,7 +247,7 @@ def _write_array(parts: list[Any], array: NDArray) -> None:
     parts.append(struct.pack(f"<Iii{values.ndim}q", magic, _DENSE, values.ndim, *values.shape))
     context = array._ctx
     parts.append(struct.pack("<iii", context.device_typeid, context.device_id, DTYPE_FLAGS[values.dtype]))
-    parts.append(memoryview(values.reshape(-1).view(np.uint8)))
+    parts.append(values.reshape(-1).view(np.uint8).data)
 
 
 def dumps(data: NDArray | list[NDArray] | tuple[NDArray, ...] | dict[str, NDArray]) -> list[Any]:

@@ -114,7 +114,7 @@ def test_booleans_count():
     for made, want in ((array + 1, [2, 1]), (1 - array, [0, 1]), (-array, [-1, 0]), (array == 1, [1, 0])):
         close(made, want, "int64")
     close(array + array, [2, 0], "int64")
-    close(nd.array([3.0, 4]) * array, [3, 0])
+    close(nd.array([3, 4], dtype="int64") * array, [3, 0], "int64")
 
 
 def test_unary():
