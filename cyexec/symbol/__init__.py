@@ -21,8 +21,6 @@ from .symbol import Symbol
 pow = power
 fromjson = load_json
 
-_, _list_operators = generate.lazy_namespace(__name__, "op", globals())
-
 
 def __getattr__(name: str) -> Any:
     # A function of an operator is the same object here and in `mx.sym.op`.
@@ -33,7 +31,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return _list_operators()
+    return sorted({*globals(), *generate.names_of("op")})
 
 
 __all__ = [

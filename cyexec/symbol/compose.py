@@ -10,7 +10,6 @@ import numpy as np
 from ..attribute import AttrScope
 from ..base import MXNetError
 from ..name import NameManager
-from ..ops.params import is_hidden
 from ..ops.schema import Op
 from .node import SymbolNode, auxiliary, parse_params, topological
 
@@ -189,8 +188,3 @@ def substitute(outputs: Sequence[Entry], arguments: Mapping[str, Entry], name: s
     if name and outputs[0][0] not in replace:
         copied[0][0].name = name
     return copied
-
-
-def is_attribute(key: str) -> bool:
-    """Whether a keyword of an operator's function is an attribute rather than a parameter."""
-    return is_hidden(key) or key in HIDDEN_KEYS

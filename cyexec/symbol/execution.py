@@ -140,6 +140,12 @@ class ExecutionMixin:
         args = {name: value for name, value in kwargs.items() if name not in states}
         return self.bind(ctx or current_context(), args, grad_req="null", aux_states=states or None).forward()
 
+    def optimize_for(self, backend: str, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: graphs are optimised when they are bound, and there are no other backends. Raises MXNetError."""
+        raise MXNetError(f"there is no backend {backend!r}: graphs are optimised when they are bound")
+
+    get_backend_symbol = optimize_for
+
     def gradient(self, wrt: Any) -> Any:
         """Not implemented, as in MXNet: bind with ``args_grad`` and call `Executor.backward`."""
         raise MXNetError("gradient: not implemented; bind with args_grad and call backward")

@@ -26,6 +26,7 @@ PREFIXES = {
     "sparse": ("_sparse_",),
 }
 
+
 def make_function(op: Op, public_name: str, module: str) -> Callable[..., Symbol]:
     """Return the function that composes `op`.
 

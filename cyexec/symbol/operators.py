@@ -18,7 +18,7 @@ class NotImplementedForSymbol(MXNetError):
     """Raised by what only NDArrays can do."""
 
     def __init__(self, function: str, alias: str | None = None):
-        named = f" (namely operator \"{alias}\")" if alias else ""
+        named = f' (namely operator "{alias}")' if alias else ""
         super().__init__(f"Function {function}{named} is not implemented for Symbol and only available in NDArray.")
 
 

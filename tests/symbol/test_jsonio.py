@@ -52,7 +52,9 @@ class TestOldFormats:
         assert sym.attr("num_hidden") == "3"
 
     def test_multipliers_for_inputs_move_to_the_variables(self):
-        sym = load(document([*DATA, dense(param={"num_hidden": "3"}, attr={"weight_lr_mult": "2", "bias_wd_mult": "0"})]))
+        sym = load(
+            document([*DATA, dense(param={"num_hidden": "3"}, attr={"weight_lr_mult": "2", "bias_wd_mult": "0"})])
+        )
         assert sym.attr_dict()["w"] == {"__lr_mult__": "2", "lr_mult": "2"}
         assert sym.attr_dict()["b"] == {"__wd_mult__": "0", "wd_mult": "0"}
         assert sym.list_attr() == {"num_hidden": "3"}
@@ -127,8 +129,14 @@ class TestBadFiles:
                 "node 0 'a' is part of a cycle",
             ),
             (document([variable("x"), {"op": "exp", "name": "e", "inputs": [[-1, 0, 0]]}]), "input 0 of node 1 'e'"),
-            (document([variable("x"), {"op": "exp", "name": "e", "inputs": [[0, 7, 0]]}]), "node 1 'e': reads output 7"),
-            (document([variable("x"), {"op": "exp", "name": "e", "inputs": [[0.0, 0, 0]]}]), "input 0 of node 1 'e' is"),
+            (
+                document([variable("x"), {"op": "exp", "name": "e", "inputs": [[0, 7, 0]]}]),
+                "node 1 'e': reads output 7",
+            ),
+            (
+                document([variable("x"), {"op": "exp", "name": "e", "inputs": [[0.0, 0, 0]]}]),
+                "input 0 of node 1 'e' is",
+            ),
             (document([variable("x"), {"op": "exp", "name": "e", "inputs": [[0, 0]] * 2}]), "takes 1 inputs"),
             (document([{"op": "nope", "name": "n", "inputs": []}]), "node 0 'n': Operator nope is not registered"),
             (document([{"op": "null", "inputs": []}]), "node 0 has no 'name'"),
@@ -139,7 +147,9 @@ class TestBadFiles:
             (document([*DATA, dense(attrs={"num_hidden": "3", "foo": "1"})]), "node 3 'fc'.*'foo'"),
             (document([variable("x"), variable("y", inputs=[[0, 0, 0]])]), "node 1 'y': a variable has no inputs"),
             (
-                document([*DATA, dense(attrs={"num_hidden": "3"}, inputs=[[0, 0]])], attrs={"mxnet_version": ["int", 10700]}),
+                document(
+                    [*DATA, dense(attrs={"num_hidden": "3"}, inputs=[[0, 0]])], attrs={"mxnet_version": ["int", 10700]}
+                ),
                 "node 3 'fc': FullyConnected takes 3 inputs",
             ),
         ],
@@ -187,7 +197,30 @@ def _model():
 
 TEXT = _model().tojson()
 ODD = st.sampled_from(
-    [None, True, -1, 0, 1, 2**31, 2**32, 2**64, -(2**63), 1.5, 1e308, "", "null", "exp", "(0,)", "-1", "None", [], [[]], {}, [0, 0, 0], {"a": "b"}]
+    [
+        None,
+        True,
+        -1,
+        0,
+        1,
+        2**31,
+        2**32,
+        2**64,
+        -(2**63),
+        1.5,
+        1e308,
+        "",
+        "null",
+        "exp",
+        "(0,)",
+        "-1",
+        "None",
+        [],
+        [[]],
+        {},
+        [0, 0, 0],
+        {"a": "b"},
+    ]
 )
 
 

@@ -143,6 +143,10 @@ class TestOperators:
         with pytest.raises(NotImplementedForSymbol, match=method):
             getattr(V("x"), method)()
 
+    def test_there_are_no_backends(self):
+        with pytest.raises(MXNetError, match="no backend 'MKLDNN'"):
+            V("x").get_backend_symbol("MKLDNN")
+
     def test_gradient_is_not_implemented(self):
         with pytest.raises(MXNetError, match="not implemented"):
             V("x").gradient(["x"])
@@ -262,7 +266,11 @@ class TestNames:
     def test_prefix(self):
         x = V("x")
         with mx.name.Prefix("p_"):
-            assert [mx.sym.exp(x).name, mx.sym.exp(x, name="q").name, (x + 1).name] == ["p_exp0", "p_q", "p__plusscalar0"]
+            assert [mx.sym.exp(x).name, mx.sym.exp(x, name="q").name, (x + 1).name] == [
+                "p_exp0",
+                "p_q",
+                "p__plusscalar0",
+            ]
 
     def test_other_threads_have_their_own(self):
         found = []
@@ -360,15 +368,16 @@ class TestInference:
         assert inner.infer_shape(y=(4, 5))[0][0] == (4, 5)
 
 
+@pytest.fixture(scope="module")
+def chain():
+    net = V("x")
+    for i in range(50_000):
+        net = mx.sym.identity(net, name=f"n{i}")
+    return net
+
+
 class TestBigGraphs:
     """Nothing recurses: 50,000 nodes in a row are no problem."""
-
-    @pytest.fixture(scope="class")
-    def chain(self):
-        net = V("x")
-        for i in range(50_000):
-            net = mx.sym.identity(net, name=f"n{i}")
-        return net
 
     def test_walks(self, chain):
         assert chain.list_arguments() == ["x"]
@@ -451,6 +460,12 @@ class TestEval:
 
     def test_with_auxiliary_states(self):
         bn = mx.sym.BatchNorm(V("x"), fix_gamma=False, eps=0, name="bn")
-        values = {"x": [[1, 2]], "bn_gamma": [1, 1], "bn_beta": [0, 0], "bn_moving_mean": [1, 1], "bn_moving_var": [1, 4]}
+        values = {
+            "x": [[1, 2]],
+            "bn_gamma": [1, 1],
+            "bn_beta": [0, 0],
+            "bn_moving_mean": [1, 1],
+            "bn_moving_var": [1, 4],
+        }
         (out,) = bn.eval(**{k: mx.nd.array(v) for k, v in values.items()})
         np.testing.assert_allclose(out.asnumpy(), [[0, 0.5]])

@@ -124,7 +124,9 @@ def main():
         json.dump(old_files(), file, indent=1, sort_keys=True)
     entries = sorted(operators().items())
     with open(os.path.join(HERE, "operators.json"), "w") as file:
-        file.write("{\n" + ",\n".join(json.dumps(k) + ": " + json.dumps(v, sort_keys=True) for k, v in entries) + "\n}\n")
+        file.write(
+            "{\n" + ",\n".join(json.dumps(k) + ": " + json.dumps(v, sort_keys=True) for k, v in entries) + "\n}\n"
+        )
 
 
 if __name__ == "__main__":

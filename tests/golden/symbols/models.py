@@ -105,7 +105,16 @@ def functions_of_numbers(mx):
     x, y = mx.sym.Variable("x"), mx.sym.Variable("y")
     s = mx.sym
     return s.Group(
-        [s.maximum(x, y), s.maximum(2, x), s.minimum(x, 2.5), s.hypot(x, y), s.hypot(x, 3), s.pow(x, y), s.pow(2, x), s.power(x, 3)]
+        [
+            s.maximum(x, y),
+            s.maximum(2, x),
+            s.minimum(x, 2.5),
+            s.hypot(x, y),
+            s.hypot(x, 3),
+            s.pow(x, y),
+            s.pow(2, x),
+            s.power(x, 3),
+        ]
     )
 
 
@@ -154,7 +163,9 @@ def fluent(mx):
 def reductions(mx):
     x = mx.sym.Variable("x")
     s = mx.sym
-    return s.Group([s.sum(x), s.mean(x, axis=(0, 1)), s.max(x, axis=1), s.argmax(x, axis=0), s.norm(x), s.prod(x, axis=-1)])
+    return s.Group(
+        [s.sum(x), s.mean(x, axis=(0, 1)), s.max(x, axis=1), s.argmax(x, axis=0), s.norm(x), s.prod(x, axis=-1)]
+    )
 
 
 @model(shapes=[{}, {"x": (2, 3)}], dtypes=[{}, {"x": "float32"}])
@@ -276,7 +287,12 @@ def broadcasting(mx):
     x, y = mx.sym.Variable("x"), mx.sym.Variable("y")
     s = mx.sym
     return s.Group(
-        [s.broadcast_add(x, y), s.broadcast_mul(x, y, name="m"), s.broadcast_to(y, shape=(2, 3)), s.broadcast_maximum(x, y)]
+        [
+            s.broadcast_add(x, y),
+            s.broadcast_mul(x, y, name="m"),
+            s.broadcast_to(y, shape=(2, 3)),
+            s.broadcast_maximum(x, y),
+        ]
     )
 
 
@@ -285,7 +301,13 @@ def indexing(mx):
     x, i = mx.sym.Variable("x"), mx.sym.Variable("i")
     s = mx.sym
     return s.Group(
-        [s.take(x, i), s.pick(x, i, axis=1), s.one_hot(i, depth=4), s.tile(x, reps=(2, 2)), s.repeat(x, repeats=2, axis=1)]
+        [
+            s.take(x, i),
+            s.pick(x, i, axis=1),
+            s.one_hot(i, depth=4),
+            s.tile(x, reps=(2, 2)),
+            s.repeat(x, repeats=2, axis=1),
+        ]
     )
 
 
