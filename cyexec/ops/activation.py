@@ -1,6 +1,7 @@
 """Activation and LeakyReLU: elementwise chains, so that fusion passes can join them to their neighbours.
 
 Activation's gradients are written with the output, as MXNet does: the input's memory is free after the forward step.
+The gradient of selu is the derivative; MXNet 1.9.1's is not, below zero (it agrees for elu).
 """
 
 from __future__ import annotations

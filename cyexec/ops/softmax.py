@@ -1,4 +1,8 @@
-"""Softmax along an axis, its relatives, and their gradients."""
+"""Softmax along an axis, its relatives, and their gradients.
+
+SoftmaxActivation's gradient is that of its forward; MXNet 1.9.1's sums over the whole instance for more than two
+dimensions, though its forward works on the last axis.
+"""
 
 from __future__ import annotations
 
