@@ -106,8 +106,8 @@ static inline float real_expm1(float v)
 
 static inline float real_log1p(float v)
 {
-    const double x = v;
-    return (float)(fabs(x) < 1e-6 ? x - 0.5 * x * x : log_double(1 + x));
+    const double x = v, small = x - 0.5 * x * x, large = log_double(1 + x);
+    return (float)(fabs(x) < 1e-6 ? small : large);
 }
 
 static inline float real_log2(float v) { return (float)(log_double(v) * 1.4426950408889634); }

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import ShapeError
 from . import special
 from .chain import Expression, elementwise, register_hidden
 from .infer import same_shape, zero_gradient
@@ -18,7 +19,6 @@ from .params import Bool, Float, Params
 from .params import Shape as ShapeField
 from .registry import register
 from .schema import Case, Op, Shape
-from ..base import ShapeError
 
 
 class ScalarParams(Params):
@@ -146,12 +146,12 @@ def define(
             made.append(Case({"lhs": (40,), "rhs": (40,)}, low=-9, high=9, dtypes=INT_DTYPES[:3], grad=False))
         return tuple(made)
 
-    common: dict[str, Any] = dict(
-        inputs=INPUTS,
-        gradient=gradient if gradients is not None else zero_gradient,
-        elementwise=elementwise(lambda p, x, y: getattr(x, instruction)(y)),
-        reference=numpy,
-    )
+    common: dict[str, Any] = {
+        "inputs": INPUTS,
+        "gradient": gradient if gradients is not None else zero_gradient,
+        "elementwise": elementwise(lambda p, x, y: getattr(x, instruction)(y)),
+        "reference": numpy,
+    }
     register(
         Op(
             name=elemwise[0], aliases=elemwise[1:], doc=f"{doc} Both inputs have one shape.", infer_shape=same_shape,
@@ -174,7 +174,6 @@ def define(
 
 def _define_scalar(names, doc, instruction, reference, expression, swapped, domain, integers) -> None:
     """Register the operator of an array and a scalar, in this order or `swapped`."""
-    side = "rhs" if swapped else "lhs"
     gradient: Any = zero_gradient
     if expression is not None:
         hidden = register_hidden(

@@ -199,6 +199,18 @@ def _smooth_l1(p: Any, x: Any) -> Any:
     return x.abs().greater(edge).where(x.abs() - 0.5 * edge, x * x * (0.5 * square))
 
 
+def _smooth_l1_lower(low: Any, node: Any) -> None:
+    code = elementwise(_smooth_l1)(node.params)
+    dtype = low.outs[0].dtype
+    if dtype.kind == "f":
+        low.elementwise(code, low.ins, low.outs)
+        return
+    # Integers are computed in float64 and truncated: the constants are no integers.
+    wide = low.workspace(low.ins[0].shape, np.dtype(np.float64))
+    low.elementwise(code, [low.cast(low.ins[0], wide.dtype)], [wide])
+    low.cast(wide, dtype, low.outs[0])
+
+
 def _smooth_l1_backward(p: Any, g: Any, x: Any) -> Any:
     square, edge = _edge(p)
     return g * x.abs().greater(edge).where(x.sign(), x * square)
@@ -209,7 +221,7 @@ register_hidden("_backward_smooth_l1", _smooth_l1_backward, 2, SmoothL1Params)
 
 def _smooth_l1_numpy(p: Any, x: Any, is_train: bool) -> Any:
     square, edge = _edge(p)
-    return np.where(np.abs(x) > edge, np.abs(x) - 0.5 * edge, 0.5 * square * x * x)
+    return np.where(np.abs(x) > edge, np.abs(x) - 0.5 * edge, 0.5 * square * x * x).astype(x.dtype)
 
 
 register(
@@ -220,11 +232,12 @@ register(
         params=SmoothL1Params,
         infer_shape=same_shape,
         gradient=lambda g, node, ograds: [g("_backward_smooth_l1", ograds[0], node.inputs[0], scalar=node.params.scalar)],
-        elementwise=elementwise(_smooth_l1),
+        lower=_smooth_l1_lower,
         reference=_smooth_l1_numpy,
         cases=(
             Case({"data": (3, 5)}, {"scalar": 1.0}, low=-3, high=3, dtypes=FLOATS),
             Case({"data": (3, 5)}, {"scalar": 2.0}),
+            Case({"data": (3, 5)}, {"scalar": 1.0}, low=-9, high=9, dtypes=INTS),
         ),
     )
 )
