@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .ndarray import random as _nd_random
-from .ndarray.random import normal, randint, randn, uniform
+from .ndarray.random import (
+    exponential,
+    gamma,
+    generalized_negative_binomial,
+    multinomial,
+    negative_binomial,
+    normal,
+    poisson,
+    randint,
+    randn,
+    shuffle,
+    uniform,
+)
 from .runtime import seeds
 
 
@@ -19,8 +30,7 @@ def seed(seed_state: int, ctx: Any = "all") -> None:
     seeds.seed(seed_state.__index__())
 
 
-def __getattr__(name: str) -> Any:
-    return getattr(_nd_random, name)
-
-
-__all__ = ["normal", "randint", "randn", "seed", "uniform"]
+__all__ = [
+    "exponential", "gamma", "generalized_negative_binomial", "multinomial", "negative_binomial", "normal", "poisson",
+    "randint", "randn", "seed", "shuffle", "uniform",
+]  # fmt: skip

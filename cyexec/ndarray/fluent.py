@@ -96,6 +96,8 @@ def _method(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         from . import op
 
+        if kwargs.get("dtype", "") is None:  # numpy.mean(array) passes it on
+            del kwargs["dtype"]
         return getattr(op, name)(self, *args, **kwargs)
 
     method.__name__ = name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import registry
+from ..codegen import lazy_namespace
+from .generate import make_function
 from .imperative import invoke
 from .ndarray import NDArray
 
@@ -71,14 +72,69 @@ def randint(
     return _draw("_random_randint", "_random_randint", {"low": low, "high": high}, shape, dtype, ctx, out)
 
 
-def __getattr__(name: str) -> Any:
-    full = f"_sample_{name}" if name in ("multinomial",) else f"_{name}"
-    op = registry.find(full) if not name.startswith("_") else None
-    if op is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .generate import make_function
-
-    return make_function(op, name, __name__)
+def exponential(
+    scale: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None, **kwargs: Any
+) -> Any:
+    """Draw from the exponential distribution of mean `scale`. Other parameters: see `uniform`."""
+    return _draw("_random_exponential", "_sample_exponential", {"lam": 1.0 / scale}, shape, dtype, ctx, out)
 
 
-__all__ = ["normal", "randint", "randn", "uniform"]
+def gamma(
+    alpha: Any = 1, beta: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None, **kwargs: Any
+) -> Any:
+    """Draw from the gamma distribution of shape `alpha` and scale `beta`. Other parameters: see `uniform`."""
+    return _draw("_random_gamma", "_sample_gamma", {"alpha": alpha, "beta": beta}, shape, dtype, ctx, out)
+
+
+def poisson(lam: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None, **kwargs: Any) -> Any:
+    """Draw from the Poisson distribution of mean `lam`. Other parameters: see `uniform`."""
+    return _draw("_random_poisson", "_sample_poisson", {"lam": lam}, shape, dtype, ctx, out)
+
+
+def negative_binomial(
+    k: Any = 1, p: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None, **kwargs: Any
+) -> Any:
+    """Draw how many failures come before `k` successes of probability `p`. Other parameters: see `uniform`."""
+    return _draw("_random_negative_binomial", "_sample_negative_binomial", {"k": k, "p": p}, shape, dtype, ctx, out)
+
+
+def generalized_negative_binomial(
+    mu: Any = 1, alpha: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None, **kwargs: Any
+) -> Any:
+    """Draw from the negative binomial distribution of mean `mu` and dispersion `alpha`. Others: see `uniform`."""
+    names = "_random_generalized_negative_binomial", "_sample_generalized_negative_binomial"
+    return _draw(*names, {"mu": mu, "alpha": alpha}, shape, dtype, ctx, out)
+
+
+def multinomial(
+    data: NDArray, shape: Any = None, get_prob: bool = False, out: Any = None, dtype: Any = "int32", **kwargs: Any
+) -> Any:
+    """Draw indices with the probabilities that stand in the rows of `data`.
+
+    Parameters
+    ----------
+    data : NDArray of shape (..., k)
+        Probabilities; each row sums to 1.
+    shape : int or tuple of int, optional
+        How many draws for each row; one by default.
+    get_prob : bool, default False
+        Whether to return the logarithms of the probabilities of what was drawn, too.
+    out : NDArray, optional
+    dtype : dtype, default int32
+    """
+    given = {"get_prob": get_prob, "dtype": dtype, **({} if shape is None else {"shape": shape})}
+    return invoke("_sample_multinomial", [data], given, out)
+
+
+def shuffle(data: NDArray, out: Any = None, **kwargs: Any) -> NDArray:
+    """Return a copy with the first axis in random order."""
+    return invoke("_shuffle", [data], {}, out)
+
+
+# The rest (`uniform_like` and its kin) needs nothing but the operator.
+__getattr__, __dir__ = lazy_namespace(__name__, "random", globals(), make_function)
+
+__all__ = [
+    "exponential", "gamma", "generalized_negative_binomial", "multinomial", "negative_binomial", "normal", "poisson",
+    "randint", "randn", "shuffle", "uniform",
+]  # fmt: skip
