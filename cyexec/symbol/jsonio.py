@@ -101,7 +101,9 @@ def _array(items: Sequence[str], indent: int) -> str:
 
 
 def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    # MXNet writes UTF-8. Half a surrogate pair (a file can hold it as an escape) has no UTF-8, so it is escaped again.
+    broken = not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
+    return json.dumps(text, ensure_ascii=broken)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------

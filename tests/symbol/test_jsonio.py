@@ -98,6 +98,11 @@ class TestWriting:
         assert '"q\\"b\\\\s\\n\\t\\r/é\\u0001"' in sym.tojson()
         assert load(sym.tojson()).list_attr() == sym.list_attr()
 
+    def test_half_a_surrogate_pair(self, tmp_path):
+        sym = load(document([variable("x", attrs={"__a__": "\ud800é"})]))
+        sym.save(tmp_path / "s.json")
+        assert mx.sym.load(tmp_path / "s.json").attr("__a__") == "\ud800é"
+
     def test_casts_of_mixed_precision_are_left_out(self):
         x = V("x")
         net = mx.sym.exp(mx.sym.amp_cast(x, dtype="float16", name="c"), name="e")
