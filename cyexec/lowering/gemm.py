@@ -63,12 +63,13 @@ def add_gemm(
     alpha: float = 1.0,
     bias: Ref | None = None,
     bias_axis: str = "column",
+    accumulate: bool = False,
 ) -> None:
-    """Add the step ``c = alpha op(a) op(b) + bias`` over a batch of C-contiguous matrices."""
+    """Add the step ``c = alpha op(a) op(b) + bias`` (``c +=`` with `accumulate`) over a batch of C-contiguous matrices."""
     size = 0 if unpacked(m, n, k, transpose_a, transpose_b) or not batch else gemm_workspace(m, n, k)
-    reads = [a, b] if bias is None else [a, b, bias]
+    reads = [a, b] + ([] if bias is None else [bias]) + ([c] if accumulate else [])
     low.step(
         "gemm.Gemm", reads, [c, low.workspace((size,), scratch_dtype(c.dtype))],
         m=m, n=n, k=k, batch=batch, transpose_a=transpose_a, transpose_b=transpose_b, alpha=alpha,
-        bias="" if bias is None else bias_axis,
+        accumulate=accumulate, bias="" if bias is None else bias_axis,
     )  # fmt: skip

@@ -244,6 +244,64 @@ register(
 )
 
 
+# linalg_gemm: the same with a third matrix added
+
+
+class GemmParams(Gemm2Params):
+    """Parameters of linalg_gemm."""
+
+    beta = P.Float(default=1.0, doc="Scalar factor multiplied with C.")
+
+
+def _gemm_shape(p, ins, outs):
+    pair, out = _gemm2_shape(p, ins[:2], [unify(ins[2], outs[0], "C and output")])
+    return [*pair, out[0]], out
+
+
+def _gemm_lower(low, node):
+    from ..lowering.lower import Instr  # not at import: lowering imports the registry, which this file fills
+
+    p = node.params
+    s = _batch_sizes(p, *node.in_shapes[:2])
+    a, b, c = low.ins
+    low.elementwise([Instr("mul_s", (0,), p.beta)], [c], low.outs)
+    add_gemm(low, a, b, low.outs[0], s.m, s.n, s.k, s.batch, p.transpose_a, p.transpose_b, p.alpha, accumulate=True)
+
+
+def _gemm_gradient(g, node, ograds):
+    p = node.params
+    shared = {"transpose_a": p.transpose_a, "transpose_b": p.transpose_b, "alpha": p.alpha, "axis": p.axis}
+    return [
+        *g("_backward_linalg_gemm2", ograds[0], *node.inputs[:2], **shared),
+        g("_mul_scalar", ograds[0], scalar=p.beta),
+    ]
+
+
+register(
+    Op(
+        name="_linalg_gemm",
+        aliases=("linalg_gemm",),
+        doc="Multiply general matrices, a batch of them, and add: alpha * op(A) * op(B) + beta * C.",
+        params=GemmParams,
+        inputs=("A", "B", "C"),
+        infer_shape=_gemm_shape,
+        infer_dtype=float_dtype,
+        gradient=_gemm_gradient,
+        lower=_gemm_lower,
+        reference=lambda p, a, b, c, is_train: _batch_reference(p, a, b) + (p.beta * c).astype(a.dtype),
+        cases=(
+            Case({"A": (2, 3, 4), "B": (2, 4, 5), "C": (2, 3, 5)}, {"alpha": 2.0, "beta": -0.5}),
+            Case(
+                {"A": (40, 60), "B": (70, 40), "C": (60, 70)},
+                {"transpose_a": True, "transpose_b": True},
+                grad=False,
+                atol=1e-5,
+            ),
+        ),
+    )
+)
+
+
 def _backward_lower(sizes):
     def lower(low, node):
         add_product_gradients(
