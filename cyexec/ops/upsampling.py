@@ -8,6 +8,7 @@ import numpy as np
 
 from ..base import ShapeError
 from . import params as P
+from .convolution import ConvolutionParams, add_data_gradient, conv_arguments
 from .infer import unify
 from .registry import register
 from .schema import Case, Op
@@ -32,8 +33,7 @@ class UpSamplingParams(P.Params):
 def _inputs(p):
     if p.sample_type == "bilinear":
         return ("data", "weight")
-    # MXNet names one input "data"; of several the names come from the arguments of the call.
-    return ("data",) if p.num_args == 1 else tuple(f"arg{i}" for i in range(p.num_args))
+    return tuple(f"arg{i}" for i in range(p.num_args))
 
 
 def _deconvolution(p: Any, channels: int) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _repeat(low, dst: View, src) -> None:
 
 
 def _lower(low, node):
-    from ..lowering.lower import Instr
+    from ..lowering.lower import Instr  # not at import: lowering imports the registry, which this file fills
 
     out = View.of(low.outs[0])
     if node.params.multi_input_mode == "sum" and len(low.ins) > 1:
@@ -110,8 +110,6 @@ def _lower_any(low, node):
     if node.params.sample_type == "nearest":
         _lower(low, node)
         return
-    from .convolution import ConvolutionParams, add_data_gradient, conv_arguments
-
     data, out = node.in_shapes[0], node.shapes[0]
     p = ConvolutionParams(**_deconvolution(node.params, data[1]), no_bias=True)
     add_data_gradient(low, low.ins[0], low.ins[1], None, low.outs[0], conv_arguments(p, out, data[1], data))
@@ -166,8 +164,10 @@ register(
         reference=_reference,
         cases=(
             Case(
-                {"data": (2, 3, 4, 5)}, {"scale": 2, "sample_type": "nearest"}, dtypes=("float32", "float64", "float16")
+                {"arg0": (2, 3, 4, 5)}, {"scale": 2, "sample_type": "nearest"}, dtypes=("float32", "float64", "float16")
             ),
+            _several([(2, 3, 2, 3), (2, 1, 4, 6)], scale=4),
+            _several([(2, 3, 2, 3), (2, 3, 4, 6)], scale=4, multi_input_mode="sum"),
             _several([(2, 3, 2, 3), (2, 1, 6, 3), (2, 2, 1, 9)], scale=3),
             _several([(2, 3, 2, 3), (2, 3, 4, 1), (2, 3, 1, 2)], scale=2, multi_input_mode="sum"),
             Case(
