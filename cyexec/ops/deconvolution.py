@@ -152,7 +152,9 @@ def _case(data, weight, bias=False, params=None, **kw):
 register(
     Op(
         name="Deconvolution",
-        doc="Compute N-D transposed convolution of (N+2)-D data: the gradient of a convolution by its data.",
+        doc="Compute N-D transposed convolution of (N+2)-D data: the gradient of a convolution by its data.\n\n"
+        "MXNet's forward is wrong (not what its own gradient belongs to) where stride and dilate are both more than 1, and it\n"
+        "has no 3-D; here both are computed as defined.",
         params=DeconvolutionParams,
         inputs=_inputs,
         infer_shape=_infer_shape,
