@@ -102,6 +102,8 @@ def _out_extent(p, n, k, s, pad, data):
 
 def _infer_shape(p, ins, outs):
     data, out = ins[0], outs[0]
+    if p.pool_type == "lp" and p.p_value not in (1, 2, 3):
+        raise ShapeError(f"p_value must be 1, 2 or 3 for pool_type 'lp', found {p.p_value}")
     if data is None:
         return ins, outs
     batch, channels, size, last = _extents(p, data)
@@ -118,8 +120,6 @@ def _arguments(p, data, out) -> dict[str, Any]:
     batch, channels, size, last = _extents(p, data)
     kernel, stride, pad = _geometry(p, size)
     v1 = isinstance(p, PoolingV1Params)
-    if p.pool_type == "lp" and p.p_value not in (1, 2, 3):
-        raise ShapeError(f"p_value must be 1, 2 or 3 for pool_type 'lp', found {p.p_value}")
     return {
         "batch": batch, "channels": channels, "channels_last": last, "mode": p.pool_type,
         "power": p.p_value if p.pool_type == "lp" else 1, "fixed": v1,
