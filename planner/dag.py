@@ -1,0 +1,128 @@
+"""Steps that read each other's values: what `order` and `rematerialize` work on.
+
+A node is one step that makes one value. Its memory is taken when the step begins and given back after the last step
+that reads it (or never, with `keep`); `workspace` is there during the step only. The bytes of a step are those of all
+values alive then, its own included, and its workspace; the peak is the most of any step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from .model import LIMIT, PlannerError
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Describe one step and the value it makes.
+
+    Parameters
+    ----------
+    id : hashable
+    inputs : sequence of ids
+        Nodes whose values it reads.
+    size, workspace : int
+        Bytes of its value, and of scratch memory while it runs.
+    work : float
+        What it costs to run it, in any unit.
+    keep : bool
+        The value is a result: it stays to the end.
+    after : sequence of ids
+        Nodes that must run before though nothing of theirs is read.
+    recompute : bool
+        Whether `rematerialize` may run it a second time.
+    """
+
+    id: Hashable
+    inputs: tuple[Hashable, ...] = ()
+    size: int = 0
+    workspace: int = 0
+    work: float = 1.0
+    keep: bool = False
+    after: tuple[Hashable, ...] = ()
+    recompute: bool = True
+
+
+class Dag:
+    """Hold nodes in an order in which they can run; everything is then spoken of by position in it.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+    inputs, before, readers : list of tuples of int
+        Positions of each node's distinct inputs, of all nodes that must run before it, and of the nodes that read it.
+
+    Raises
+    ------
+    PlannerError
+        An id given twice, an input that is missing or comes later, a negative size or work.
+    """
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self.nodes = tuple(nodes)
+        position: dict[Hashable, int] = {}
+        self.inputs: list[tuple[int, ...]] = []
+        self.before: list[tuple[int, ...]] = []
+        readers: list[list[int]] = []
+        for i, node in enumerate(self.nodes):
+            if node.id in position:
+                raise PlannerError(f"node {node.id!r}: given twice; ids must be unique")
+            if node.size < 0 or node.workspace < 0 or not 0 <= node.work < LIMIT:
+                raise PlannerError(
+                    f"node {node.id!r}: size {node.size}, workspace {node.workspace} and work {node.work} "
+                    "must be neither negative nor infinite"
+                )
+            for other in (*node.inputs, *node.after):
+                if other not in position:
+                    where = "comes later" if any(n.id == other for n in self.nodes[i:]) else "is not in the graph"
+                    raise PlannerError(f"node {node.id!r}: needs {other!r}, which {where}")
+            self.inputs.append(tuple(dict.fromkeys(position[other] for other in node.inputs)))
+            self.before.append(tuple(dict.fromkeys(position[other] for other in (*node.inputs, *node.after))))
+            readers.append([])
+            for j in self.inputs[i]:
+                readers[j].append(i)
+            position[node.id] = i
+        self.readers = [tuple(r) for r in readers]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def profile(self, order: Sequence[int] | None = None) -> list[int]:
+        """Return the bytes of each step in `order`, positions (by default the order given)."""
+        return self.levels(order)[0]
+
+    def levels(self, order: Sequence[int] | None = None) -> tuple[list[int], list[int]]:
+        """Return the bytes of each step in `order`, and the bytes alive before each."""
+        left = [len(r) for r in self.readers]
+        live, steps, before = 0, [], []
+        for i in range(len(self)) if order is None else order:
+            node = self.nodes[i]
+            before.append(live)
+            live += node.size
+            steps.append(live + node.workspace)
+            for j in self.inputs[i]:
+                left[j] -= 1
+                if not left[j] and not self.nodes[j].keep:
+                    live -= self.nodes[j].size
+            if not left[i] and not node.keep:
+                live -= node.size
+        return steps, before
+
+    def peak(self, order: Sequence[int] | None = None) -> int:
+        """Return the bytes of the largest step in `order`."""
+        return max(self.profile(order), default=0)
+
+    def bound(self) -> int:
+        """Return bytes that every order needs: the largest step with nothing alive but what it reads and writes."""
+        return max(
+            (
+                node.size + node.workspace + sum(self.nodes[j].size for j in self.inputs[i])
+                for i, node in enumerate(self.nodes)
+            ),
+            default=0,
+        )

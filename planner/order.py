@@ -1,0 +1,289 @@
+"""Choose an order of steps with a low peak.
+
+Nodes that every other node comes before or after (the trunk of a network) cut any order into the same segments, which
+are solved apart. Small segments are solved exactly, others get the best of several greedy orders, whose surroundings
+of the peak are then improved by the exact search, window by window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+from .dag import Dag
+
+_STATES = 4_000  # sets of finished nodes looked at for one segment: about 50 ms
+_WINDOW = 14  # nodes; 2**14 sets at most, usually a few hundred
+_ROUNDS = 60  # windows tried around one peak after the other,
+_LARGE = 200_000  # but for large graphs only as many as look at this many nodes; also of the exact search
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order of steps.
+
+    Attributes
+    ----------
+    ids : list
+        Node ids in the order to run them.
+    positions : list of int
+        The same as positions in the `Dag`.
+    peak : int
+        Bytes of its largest step.
+    optimal : bool
+        Whether it is proved that no order has a lower peak.
+    """
+
+    ids: list[Hashable]
+    positions: list[int]
+    peak: int
+    optimal: bool
+
+
+def order(dag: Dag, *, states: int = _STATES) -> Order:
+    """Return an order whose peak is low, and never above that of the order given.
+
+    Parameters
+    ----------
+    dag : Dag
+    states : int
+        How many sets of finished nodes the exact search may look at in each segment.
+
+    Notes
+    -----
+    The exact search is dynamic programming over sets of finished nodes, best first; see Ahn et al., "Ordering Chaos"
+    (MLSys 2020). A step that frees at least as much as it takes and stays below the peak so far is run at once: moved
+    to the front of any order it makes no later step larger.
+    """
+    given = list(range(len(dag)))
+    candidates = [given]
+    bound = dag.bound()
+    if dag.peak(given) > bound:
+        ways = (lambda: _forward(dag, False), lambda: _forward(dag, True), lambda: _backward(dag))
+        for way in ways:
+            candidates.append(way())
+            if dag.peak(candidates[-1]) <= bound:
+                break
+    levels = [dag.levels(candidate) for candidate in candidates]
+    result: list[int] = []
+    for low, high in _segments(dag):
+        best = min(range(len(candidates)), key=lambda k: max(levels[k][0][low:high]))
+        part, peak = candidates[best][low:high], max(levels[best][0][low:high])
+        # A search that cannot even run every node once is not begun.
+        allowed = min(states, _LARGE // (high - low))
+        if peak > bound and allowed >= high - low:
+            exact = _exact(dag, part, levels[best][1][low], bound, peak, allowed)
+            if exact.proved:
+                bound = max(bound, exact.peak)
+            part = exact.part
+        result += part
+    result = _improve_windows(dag, result, bound)
+    peak = dag.peak(result)
+    return Order([dag.nodes[i].id for i in result], result, peak, peak <= bound)
+
+
+def _segments(dag: Dag) -> list[tuple[int, int]]:
+    """Return ranges of positions that every order runs one after the other."""
+    n = len(dag)
+    last_need = [max(before, default=-1) for before in dag.before]
+    first_use = [n] * n
+    for i, before in enumerate(dag.before):
+        for j in before:
+            first_use[j] = min(first_use[j], i)
+    # All later nodes follow from i if each needs something at i or later; all earlier ones lead to i if each is
+    # needed by something at i or before.
+    least = [n] * (n + 1)
+    for i in range(n - 1, -1, -1):
+        least[i] = min(least[i + 1], last_need[i])
+    segments, start, most = [], 0, -1
+    for i in range(n):
+        if most <= i and least[i + 1] >= i:
+            segments.append((start, i + 1))
+            start = i + 1
+        most = max(most, first_use[i])
+    if start < n:
+        segments.append((start, n))
+    return segments
+
+
+@dataclass(frozen=True)
+class _Part:
+    part: list[int]
+    peak: int
+    proved: bool
+
+
+def _exact(
+    dag: Dag, part: list[int], base: int, enough: int, peak: int, states: int, turn: list[int] | None = None
+) -> _Part:
+    """Search the orders of `part` for one with the lowest peak; stop at `enough` bytes.
+
+    Parameters
+    ----------
+    part : list of int
+        Nodes that run one after the other, now with `peak` bytes.
+    base : int
+        Bytes alive before.
+    turn : list of int, optional
+        When each node runs now; a segment, whose other readers all have larger positions, does not need it.
+    """
+    count = len(part)
+    bit = {i: 1 << k for k, i in enumerate(part)}
+    outside = {j for i in part for j in dag.inputs[i] if j not in bit}
+    readers = {j: sum(bit.get(r, 0) for r in dag.readers[j]) for j in (*part, *outside)}
+    last = max(part) if turn is None else max(turn[i] for i in part)
+    stays = {
+        j: dag.nodes[j].keep or any(r not in bit and (r if turn is None else turn[r]) > last for r in dag.readers[j])
+        for j in (*part, *outside)
+    }
+    needs = [sum(bit.get(j, 0) for j in dag.before[i]) for i in part]
+    full = (1 << count) - 1
+    heap: list[tuple[int, int, int, int]] = [(0, count, 0, base)]
+    came: dict[int, tuple[int, int, int]] = {0: (0, 0, -1)}  # set -> its lowest peak so far, and how to get there
+    closed: set[int] = set()
+    while heap:
+        high, _, done, live = heappop(heap)
+        if done == full:
+            found: list[int] = []
+            while done:
+                _, done, k = came[done]
+                found.append(part[k])
+            return _Part(found[::-1], high, True)
+        if done in closed:
+            continue
+        closed.add(done)
+        if len(closed) > states:
+            return _Part(part, peak, False)
+        moves = []
+        for k in range(count):
+            if done >> k & 1 or needs[k] & ~done:
+                continue
+            i = part[k]
+            node, now = dag.nodes[i], done | 1 << k
+            step = live + node.size + node.workspace
+            after = live + node.size
+            for j in (*dag.inputs[i], i):
+                if not stays[j] and not readers[j] & ~now:
+                    after -= dag.nodes[j].size
+            if step <= max(high, enough) and after <= live:
+                moves = [(max(high, step), after, now, k)]
+                break
+            if step < peak:
+                moves.append((max(high, step), after, now, k))
+        for step, after, now, k in moves:
+            if now not in came or step < came[now][0]:
+                came[now] = (step, done, k)
+                heappush(heap, (step, count - now.bit_count(), now, after))
+    # Nothing below the peak known: it is the least.
+    return _Part(part, peak, True)
+
+
+def _improve_windows(dag: Dag, current: list[int], bound: int) -> list[int]:
+    """Solve windows around the peak exactly until that no longer helps."""
+    for _ in range(max(4, min(_ROUNDS, _LARGE // max(len(dag), 1)))):
+        profile, live = dag.levels(current)
+        peak = max(profile, default=0)
+        if peak <= bound:
+            break
+        turn = [0] * len(dag)
+        for t, i in enumerate(current):
+            turn[i] = t
+        at = profile.index(peak)
+        for ahead in (_WINDOW // 2, _WINDOW - 2, 2):
+            low = max(0, at - ahead)
+            found = _exact(dag, current[low : low + _WINDOW], live[low], bound, peak, 2**_WINDOW, turn)
+            if found.peak < peak:
+                current = current[:low] + found.part + current[low + _WINDOW :]
+                break
+        else:
+            break
+    return current
+
+
+def _forward(dag: Dag, newest: bool) -> list[int]:
+    """Run whichever ready node adds least to what is alive; of equals the oldest, or what became ready last."""
+    n = len(dag)
+    left = [len(readers) for readers in dag.readers]
+    needs = [len(before) for before in dag.before]
+    opens = _dependents(dag)
+
+    def net(i: int) -> int:
+        node = dag.nodes[i]
+        freed = sum(dag.nodes[j].size for j in dag.inputs[i] if left[j] == 1 and not dag.nodes[j].keep)
+        return (node.size if left[i] or node.keep else 0) - freed
+
+    def touched(i: int) -> list[int]:
+        """Nodes that have become the last readers of something."""
+        changed = []
+        for j in dag.inputs[i]:
+            left[j] -= 1
+            if left[j] == 1:
+                changed += [r for r in dag.readers[j] if not done[r]]
+        return changed
+
+    done = [False] * n
+    return _take_least(needs, opens, net, touched, done, newest)
+
+
+def _backward(dag: Dag) -> list[int]:
+    """The same from the end: undo whichever node leaves least alive before it."""
+    n = len(dag)
+    alive = [node.keep for node in dag.nodes]
+    opens = [list(before) for before in dag.before]
+    needs = [len(later) for later in _dependents(dag)]
+
+    def net(i: int) -> int:
+        gained = sum(dag.nodes[j].size for j in dag.inputs[i] if not alive[j])
+        return gained - (dag.nodes[i].size if alive[i] else 0)
+
+    def touched(i: int) -> list[int]:
+        changed = []
+        for j in dag.inputs[i]:
+            if not alive[j]:
+                alive[j] = True
+                changed += [r for r in (*dag.readers[j], j) if not done[r]]
+        return changed
+
+    done = [False] * n
+    return _take_least(needs, opens, net, touched, done, True)[::-1]
+
+
+def _dependents(dag: Dag) -> list[list[int]]:
+    later: list[list[int]] = [[] for _ in dag.nodes]
+    for i, before in enumerate(dag.before):
+        for j in before:
+            later[j].append(i)
+    return later
+
+
+def _take_least(
+    needs: list[int],
+    opens: list[list[int]],
+    net: Callable[[int], int],
+    touched: Callable[[int], list[int]],
+    done: list[bool],
+    newest: bool,
+) -> list[int]:
+    """Take ready nodes by least `net`; `touched` books a node and says whose `net` that has lowered."""
+    heap = [(net(i), i, i) for i, count in enumerate(needs) if not count]
+    heapify(heap)
+    result: list[int] = []
+    while heap:
+        value, rank, i = heappop(heap)
+        if done[i]:
+            continue
+        if net(i) != value:
+            heappush(heap, (net(i), rank, i))
+            continue
+        done[i] = True
+        result.append(i)
+        changed = touched(i)
+        for j in opens[i]:
+            needs[j] -= 1
+            if not needs[j]:
+                changed.append(j)
+        for j in changed:
+            if not needs[j] and not done[j]:
+                heappush(heap, (net(j), -len(result) if newest else j, j))
+    return result

@@ -1,0 +1,259 @@
+"""Choose values to compute twice, so that the peak fits a limit.
+
+A training program reads most values of its forward part twice: soon after they are made, and much later in the
+backward part. A value that is recomputed is dropped during its longest idle time and made again, from its inputs, when
+it is next needed; inputs that were dropped too are made again first, others stay alive until then.
+
+        made  read          idle: dropped              made again  read
+    ──────■────□─────────────────────────────────────────────■──────□────▶ step
+
+Which values: few candidates are tried in all combinations. Many are chosen by Chen et al., "Training Deep Nets with
+Sublinear Memory Cost" (2016): keep a checkpoint whenever the values since the last one exceed a budget, for many
+budgets, among all values or only the cheap ones; then by bytes at the peak per work; at last what turns out not to be
+needed is taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import NamedTuple
+
+from .dag import Dag
+
+_ALL_COMBINATIONS = 10  # candidates: 1,024 programs to look at
+_LOOKS = 400_000  # nodes looked at in all trials of a large graph: about a second
+_FEWEST_TRIALS = 60
+
+
+class Again(NamedTuple):
+    """The id of the second computation of a node."""
+
+    id: Hashable
+
+
+@dataclass(frozen=True, eq=False)
+class Rematerialization:
+    """A program with recomputation.
+
+    Attributes
+    ----------
+    dag : Dag
+        The program in its order; a node made again is a second `Node` whose id is `Again(id)`, and later readers of its
+        value name that as their input.
+    recomputed : list
+        Ids of the nodes made again, in order.
+    work : float
+        Work of making them again.
+    peak : int
+        Bytes of the largest step.
+    fits : bool
+        Whether the peak is within the limit. If not, this is the program with the least peak found.
+    least_peak : int
+        The least peak of all programs looked at, bytes.
+    exact : bool
+        Whether all choices of this kind have been looked at, so that the work is (or the peak, if nothing fits) the
+        least there is.
+    """
+
+    dag: Dag
+    recomputed: list[Hashable]
+    work: float
+    peak: int
+    fits: bool
+    least_peak: int
+    exact: bool
+
+
+def rematerialize(dag: Dag, limit: int) -> Rematerialization:
+    """Choose what to recompute so that the peak is at most `limit` bytes, with little recomputed work.
+
+    The peak is never above that of recomputing nothing. The order of first computations stays as given.
+
+    Parameters
+    ----------
+    dag : Dag
+        With `work` of each node and `recompute=False` for nodes that must not run twice.
+    limit : int
+        Bytes.
+    """
+    search = _Search(dag, limit)
+    search.try_set(frozenset())
+    exact = True
+    if search.best_peak > limit:
+        candidates = search.candidates
+        if len(candidates) <= _ALL_COMBINATIONS:
+            for count in range(1, len(candidates) + 1):
+                for chosen in combinations(candidates, count):
+                    search.try_set(frozenset(chosen))
+        else:
+            exact = False
+            search.try_families()
+            search.relieve_peak()
+            search.take_back()
+    program = search.build(search.best)
+    recomputed = [node.id.id for node in program.nodes if isinstance(node.id, Again)]
+    return Rematerialization(
+        program, recomputed, search.best_work, search.best_peak, search.best_peak <= limit, search.least_peak, exact
+    )
+
+
+class _Search:
+    """Remember the best set of values to recompute: fitting with least work, or else with the least peak."""
+
+    def __init__(self, dag: Dag, limit: int) -> None:
+        self.dag, self.limit = dag, limit
+        self.drop_after: dict[int, int] = {}  # candidate -> position of its last use before its longest idle time
+        self.next_use: dict[int, int] = {}
+        for i, node in enumerate(dag.nodes):
+            if not node.recompute or node.keep or not node.size:
+                continue
+            uses = [i, *dag.readers[i]]
+            idle, at = max(((b - a, a) for a, b in zip(uses, uses[1:], strict=False)), default=(0, 0))
+            if idle > 1:
+                self.drop_after[i] = at
+                self.next_use[i] = at + idle
+        self.candidates = sorted(self.drop_after)
+        self.tried: set[frozenset[int]] = set()
+        self.trials = max(_FEWEST_TRIALS, _LOOKS // max(len(dag), 1))
+        self.best: frozenset[int] = frozenset()
+        self.best_peak, self.best_work, self.least_peak = 1 << 62, 0.0, 1 << 62
+
+    def runs(self, chosen: frozenset[int]) -> Iterator[tuple[int, bool, list[tuple[int, bool]]]]:
+        """Yield the steps: node, whether again, and its inputs with whether their second copies are read."""
+        dag, again = self.dag, [False] * len(self.dag)
+        for t in range(len(dag)):
+            # Depth first: inputs that are gone are made again before what needs them.
+            stack = [(t, False)]
+            while stack:
+                i, second = stack[-1]
+                if second and again[i]:
+                    stack.pop()
+                    continue
+                gone = [j for j in dag.inputs[i] if j in chosen and not again[j] and t > self.drop_after[j]]
+                if gone:
+                    stack += [(j, True) for j in reversed(gone)]
+                    continue
+                stack.pop()
+                again[i] = again[i] or second
+                yield i, second, [(j, again[j]) for j in dag.inputs[i]]
+
+    def measure(self, chosen: frozenset[int]) -> tuple[int, float]:
+        """Return the peak in bytes and the recomputed work."""
+        nodes = self.dag.nodes
+        steps = list(self.runs(chosen))
+        left: dict[tuple[int, bool], int] = {}
+        for _, _, inputs in steps:
+            for value in inputs:
+                left[value] = left.get(value, 0) + 1
+        live, peak, work = 0, 0, 0.0
+        for i, second, inputs in steps:
+            node = nodes[i]
+            live += node.size
+            work += node.work if second else 0.0
+            peak = max(peak, live + node.workspace)
+            for value in inputs:
+                left[value] -= 1
+                if not left[value] and not nodes[value[0]].keep:
+                    live -= nodes[value[0]].size
+            if (i, second) not in left and not node.keep:
+                live -= node.size
+        return peak, work
+
+    def try_set(self, chosen: frozenset[int]) -> tuple[int, float] | None:
+        """Measure a set not seen before and remember it if it is the best."""
+        if chosen in self.tried:
+            return None
+        self.tried.add(chosen)
+        self.trials -= 1
+        peak, work = self.measure(chosen)
+        self.least_peak = min(self.least_peak, peak)
+        excess, best = max(peak - self.limit, 0), max(self.best_peak - self.limit, 0)
+        if (excess, work, peak) < (best, self.best_work, self.best_peak):
+            self.best, self.best_peak, self.best_work = chosen, peak, work
+        return peak, work
+
+    def try_families(self) -> None:
+        nodes = self.dag.nodes
+        price = {i: nodes[i].work / nodes[i].size for i in self.candidates}
+        prices = sorted(price.values())
+        limits = {prices[len(prices) * k // 8 - 1] for k in range(1, 9)}
+        for most in sorted(limits, reverse=True):
+            cheap = [i for i in self.candidates if price[i] <= most]
+            total, largest = sum(nodes[i].size for i in cheap), max(nodes[i].size for i in cheap)
+            budget = float(total + 1)
+            while budget > largest / 2 and self.trials > _FEWEST_TRIALS // 2:
+                self.try_set(frozenset(self._between_checkpoints(cheap, budget)))
+                budget /= 1.5
+
+    def _between_checkpoints(self, candidates: Iterable[int], budget: float) -> Iterator[int]:
+        held = 0.0
+        for i in candidates:
+            held += self.dag.nodes[i].size
+            if held > budget:
+                held = 0.0
+            else:
+                yield i
+
+    def relieve_peak(self) -> None:
+        """Add what is idle at the peak, cheapest bytes first, until the peak fits or does not get lower."""
+        nodes, chosen = self.dag.nodes, self.best
+        if self.best_peak <= self.limit:
+            chosen = frozenset()
+        lowest = 1 << 62
+        for _ in range(max(8, self.trials // 2)):
+            step, peak = self._peak_step(chosen)
+            if peak <= self.limit or self.trials <= 0:
+                break
+            idle = [i for i in self.candidates if i not in chosen and self.drop_after[i] < step < self.next_use[i]]
+            idle.sort(key=lambda i: (nodes[i].work / nodes[i].size, i))
+            excess, more = peak - self.limit, set()
+            for i in idle:
+                if excess <= 0:
+                    break
+                more.add(i)
+                excess -= nodes[i].size
+            if not more:
+                break
+            chosen |= more
+            self.try_set(chosen)
+            if peak >= lowest * 2:
+                break
+            lowest = min(lowest, peak)
+
+    def _peak_step(self, chosen: frozenset[int]) -> tuple[int, int]:
+        """Return the position in the given order at which the peak is, and its bytes."""
+        program = self.build(chosen)
+        profile = program.profile()
+        peak = max(profile, default=0)
+        at = profile.index(peak)
+        done = sum(not isinstance(node.id, Again) for node in program.nodes[: at + 1])
+        return done - (not isinstance(program.nodes[at].id, Again)), peak
+
+    def take_back(self) -> None:
+        """Leave out what the limit does not need, dearest first, in pieces that get smaller."""
+        if self.best_peak > self.limit:
+            return
+        self.trials = max(self.trials, _FEWEST_TRIALS)
+        piece = max(len(self.best) // 2, 1)
+        while self.trials > 0 and self.best:
+            dear = sorted(self.best, key=lambda i: (-self.dag.nodes[i].work, i))
+            for k in range(0, len(dear), piece):
+                if self.trials <= 0:
+                    return
+                self.try_set(self.best - set(dear[k : k + piece]))
+            if piece == 1:
+                return
+            piece //= 2
+
+    def build(self, chosen: frozenset[int]) -> Dag:
+        """Return the program as a graph."""
+        nodes, made = self.dag.nodes, []
+
+        def name(i: int, second: bool) -> Hashable:
+            return Again(nodes[i].id) if second else nodes[i].id
+
+        for i, second, inputs in self.runs(chosen):
+            made.append(replace(nodes[i], id=name(i, second), inputs=tuple(name(*value) for value in inputs)))
+        return Dag(made)
