@@ -1,8 +1,6 @@
 """The functions of `mx.sym`, made of the operator registry when they are first asked for.
 
-MXNet's rule for names: ``_contrib_X`` is ``mx.sym.contrib.X``, likewise ``_linalg_``, ``_random_``, ``_image_`` and
-``_sparse_``; every other name with an underscore in front is in ``mx.sym._internal``, the rest in ``mx.sym`` itself and
-``mx.sym.op``.
+`cyexec.codegen.names_of` says which function is in which namespace.
 """
 
 from __future__ import annotations
@@ -12,19 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..codegen import docstring, input_names, signature
-from ..ops import registry
+from .. import codegen
+from ..codegen import docstring, input_names, names_of, signature
 from ..ops.schema import Op
 from .compose import create
 from .symbol import Symbol, single
-
-PREFIXES = {
-    "contrib": ("_contrib_",),
-    "linalg": ("_linalg_",),
-    "random": ("_random_", "_sample_"),
-    "image": ("_image_",),
-    "sparse": ("_sparse_",),
-}
 
 
 def make_function(op: Op, public_name: str, module: str) -> Callable[..., Symbol]:
@@ -83,49 +73,11 @@ def _dtype_name(value: Any) -> str:
     return np.dtype(value).name
 
 
-def names_of(namespace: str) -> dict[str, str]:
-    """Map the function names of a namespace ("op", "_internal" or one of `PREFIXES`) to operator names."""
-    found: dict[str, str] = {}
-    for name, op in registry.all_names().items():
-        if op.hidden:
-            if namespace == "_internal" and name.startswith("_"):
-                found[name] = name
-            continue
-        if namespace in PREFIXES:
-            for prefix in PREFIXES[namespace]:
-                if name.startswith(prefix):
-                    found.setdefault(name[len(prefix) :], name)
-        elif namespace == "_internal":
-            if name.startswith("_"):
-                found[name] = name
-        elif not name.startswith("_"):
-            found[name] = name
-    return found
+def lazy_namespace(
+    module: str, namespace: str, into: dict[str, Any]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a module of operators; see `cyexec.codegen.lazy_namespace`."""
+    return codegen.lazy_namespace(module, namespace, into, make_function)
 
 
-def lazy_namespace(module: str, namespace: str, into: dict[str, Any]) -> tuple[Callable[[str], Any], Callable[[], Any]]:
-    """Return ``__getattr__`` and ``__dir__`` of a module whose functions are made on first use.
-
-    Parameters
-    ----------
-    module : str
-        ``__name__`` of the module.
-    namespace : str
-        See `names_of`.
-    into : dict
-        The module's ``globals()``, where made functions are kept.
-    """
-
-    def get(name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        op_name = names_of(namespace).get(name)
-        if op_name is None:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        function = into[name] = make_function(registry.get(op_name), name, module)
-        return function
-
-    def listing() -> list[str]:
-        return sorted({*into, *names_of(namespace)})
-
-    return get, listing
+__all__ = ["lazy_namespace", "make_function", "names_of"]
