@@ -12,6 +12,8 @@ from cyexec.graph.graph import make_node
 from cyexec.kernels import levels
 from cyexec.ops import registry
 from cyexec.ops.schema import Case
+from cyexec.runtime import materialize as materialize_module
+from cyexec.runtime import schedule
 
 from . import harness
 
@@ -176,3 +178,34 @@ def test_max_pooling_skips_nan_and_gives_the_first_of_ties_the_gradient():
     np.testing.assert_allclose(
         grads["data"][0, 0], [head[0, 0, 0], 0, head[0, 0, 1], head[0, 0, 2] + head[0, 0, 3], head[0, 0, 4], 0]
     )
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("groups,kernel", [(1, (3, 3)), (2, (3, 3)), (1, (1, 1)), (12, (3, 3))])
+@pytest.mark.parametrize("name", ["Convolution", "Deconvolution", "Pooling"])
+def test_same_bits_for_every_team(monkeypatch, threads, groups, kernel, name):
+    rng = np.random.default_rng(0)
+    inputs = {"data": rng.uniform(-1, 1, (5, 12, 13, 11)).astype(np.float32)}
+    params = {"kernel": kernel, "stride": (1, 1), "pad": tuple(k // 2 for k in kernel)}
+    if name != "Pooling":
+        inputs["weight"] = rng.uniform(-1, 1, (12, 12 // groups, *kernel)).astype(np.float32)
+        params.update(num_filter=12, num_group=groups, no_bias=True)
+    alone, alone_grads, _ = run(name, inputs, params)
+    original = materialize_module.materialize
+
+    def shared(program, memory):
+        steps = original(program, memory)
+        for step in steps:
+            step.cost = 1e9  # worth sharing
+        return [lambda seed, step=step: schedule.Schedule([step]).run(0, 1, seed) for step in steps]
+
+    monkeypatch.setattr(materialize_module, "materialize", shared)
+    before = schedule.get_num_threads()
+    schedule.set_num_threads(threads)
+    try:
+        together, together_grads, _ = run(name, inputs, params)
+    finally:
+        schedule.set_num_threads(before)
+    np.testing.assert_array_equal(alone, together)
+    for key, grad in alone_grads.items():
+        np.testing.assert_array_equal(grad, together_grads[key])
