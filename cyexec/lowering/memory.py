@@ -96,7 +96,7 @@ class MemoryPlan:
     def num_workspaces(self) -> int:
         """Workspaces that steps asked for (MXNet's TempSpace requests)."""
         used = {r.buffer for s in self.program.steps for r in (*s.reads, *s.writes)}
-        return sum(b.kind == "workspace" and b.id in used for b in self.program.buffers)
+        return sum(b.kind == "workspace" and b.nbytes > 0 and b.id in used for b in self.program.buffers)
 
     @property
     def buffers(self) -> tuple[PlannedBuffer, ...]:

@@ -78,6 +78,17 @@ def get_num_threads() -> int:
     return _threads
 
 
+def set_sharing_thresholds(double shared_ns, double region_ns):
+    """Change from which cost on (estimated ns on one thread) steps are shared; returns the old pair.
+
+    For tests, which share even the smallest steps so that every kernel is run by teams. Holds for schedules made later.
+    """
+    global SHARED, REGION
+    old = (SHARED, REGION)
+    SHARED, REGION = shared_ns, region_ns
+    return old
+
+
 def _after_fork() -> None:
     # libgomp's workers do not exist in the child, and opening a region there would wait for them for ever.
     global _forked
