@@ -92,7 +92,7 @@ def _apply(draw, sym, shapes, steps, modes):
     elif kind == "conv":
         made = mx.sym.Convolution(x, kernel=(2, 2), num_filter=2, pad=(1, 1))
     else:
-        made = mx.sym.Pooling(x, kernel=(2, 2), stride=(1, 1), pool_type=draw(st.sampled_from(["max", "avg"])))
+        made = mx.sym.Pooling(x, kernel=(2, 2), pad=(1, 1), pool_type=draw(st.sampled_from(["max", "avg"])))
     return [made[k] for k in range(len(made.list_outputs()))]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import planner
 import pytest
@@ -23,7 +25,7 @@ from cyexec.symbol.node import topological
 from ..strategies import evaluate, nets
 from ..ops.harness import run as run_plain
 
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SLOW = settings(max_examples=int(os.environ.get("CYEXEC_EXAMPLES", 40)), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def forward_graph(net, dtype):
