@@ -193,8 +193,10 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
         *[a.dtype.num for a in arrays],
     )  # fmt: skip
     try:
-        call = _seen.get(key)
-    except TypeError:  # lists have no hash
+        # 0.0 and -0.0 are equal, but not to arithmetic; `Params` tells them apart.
+        signed = 0 in params.values() and any(type(v) is float and v == 0 for v in params.values())
+        call = None if signed else _seen.get(key)
+    except (TypeError, ValueError):  # lists have no hash, arrays no truth value
         call, key = None, ()
     if call is None:
         call = _find(op, params, arrays, is_train)  # type: ignore[arg-type]

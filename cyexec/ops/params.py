@@ -224,6 +224,11 @@ class Floats(Field):
             raise ValueError("expected a tuple of numbers") from None
 
 
+def _distinct(value: Any) -> Any:
+    """`value`, or something else that is unequal to 0.0 for -0.0: they compare equal but do not compute the same."""
+    return "-0.0" if type(value) is float and value == 0 and str(value) == "-0.0" else value
+
+
 def is_hidden(key: str) -> bool:
     """Whether an attribute is the user's (``__lr_mult__`` and the like), not the operator's."""
     return len(key) > 4 and key.startswith("__") and key.endswith("__")
@@ -252,7 +257,7 @@ class Params:
             if full[name] is REQUIRED:
                 raise TypeError(f"{type(self).__name__} needs {name}")
         self._values = full
-        self._key = (type(self).__name__, tuple(full.values()))
+        self._key = (type(self).__name__, tuple(map(_distinct, full.values())))
 
     @classmethod
     def parse(cls, attrs: Mapping[str, Any], where: str) -> Params:
@@ -293,7 +298,7 @@ class Params:
                 values[name] = field.default
         self = cls.__new__(cls)
         self._values = {name: values[name] for name in cls.fields}
-        self._key = (cls.__name__, tuple(self._values.values()))
+        self._key = (cls.__name__, tuple(map(_distinct, self._values.values())))
         return self
 
     def replace(self, **changes: Any) -> Params:

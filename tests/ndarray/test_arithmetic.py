@@ -109,6 +109,12 @@ def test_integers():
     assert (nd.array([-5.0]) % 3).asscalar() == 1
 
 
+def test_minus_zero_is_not_zero():
+    one = nd.array([1.0])
+    for zero in (0.0, -0.0, 0.0):
+        assert np.signbit((one * zero).asscalar()) == np.signbit(zero)
+
+
 def test_booleans_count():
     array = nd.array([1, 0], dtype="bool")
     for made, want in ((array + 1, [2, 1]), (1 - array, [0, 1]), (-array, [-1, 0]), (array == 1, [1, 0])):

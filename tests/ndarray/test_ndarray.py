@@ -309,6 +309,9 @@ def test_what_is_not_there_says_so():
             call()
     with pytest.raises(MXNetError, match="csr"):
         array.tostype("csr")
+    for make in (nd.sparse.csr_matrix, nd.sparse.row_sparse_array, nd.sparse.array, nd.sparse.zeros, nd.sparse.empty):
+        with pytest.raises(MXNetError, match="sparse storage is not supported"):
+            make((2, 2))
     for make in (lambda: nd.zeros((2,), ctx=gpu()), lambda: array.copyto(gpu(1)), lambda: array.as_in_context(gpu())):
         with pytest.raises(MXNetError, match="runs on CPU"):
             make()
