@@ -10,6 +10,10 @@ from .imperative import invoke
 from .ndarray import NDArray
 
 
+class MixedParametersError(AssertionError, ValueError):
+    """Numbers stand beside arrays. MXNet raises AssertionError; ValueError says it better."""
+
+
 def _draw(random_op: str, sample_op: str, params: dict[str, Any], shape: Any, dtype: Any, ctx: Any, out: Any) -> Any:
     given: dict[str, Any] = {}
     if dtype is not None:
@@ -17,7 +21,9 @@ def _draw(random_op: str, sample_op: str, params: dict[str, Any], shape: Any, dt
     arrays = [v for v in params.values() if isinstance(v, NDArray)]
     if arrays:
         if len(arrays) != len(params):
-            raise ValueError(f"Distribution parameters must all have the same type, found {list(params.values())}")
+            raise MixedParametersError(
+                f"Distribution parameters must all have the same type, found {list(params.values())}"
+            )
         if shape is not None:
             given["shape"] = shape
         return invoke(sample_op, arrays, given, out)
