@@ -242,7 +242,7 @@ def _points(indices):
     return tuple(indices.astype(np.int64))
 
 
-_POINTS = np.array([[0, 2, -1], [1, 1, 0]])
+_POINTS = np.array([[0, 2, 1], [1, 1, 0]])
 
 register(
     Op(

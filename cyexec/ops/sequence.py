@@ -106,14 +106,14 @@ def _sequence_cases(op, axes=(0, 1), lengths=_LENGTHS, **params):
                 data={"sequence_length": lengths},
                 dtypes=("float32", "float64", "float16"),
                 params={"use_sequence_length": True, "axis": axis, **params},
-            )  # fmt: skip
+            )
         )
     cases.append(
         Case(
             shapes={"data": (3, 4)},
             data={"sequence_length": np.array([1, 3, 2, 2], np.int32)},
             params={"use_sequence_length": True, **params},
-        )  # fmt: skip
+        )
     )
     return tuple(cases)
 

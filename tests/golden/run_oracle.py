@@ -1,0 +1,146 @@
+"""Ask real MXNet for the outputs, gradients and auxiliary states of the examples that `export_cases.py` wrote.
+
+Runs in MXNet's own environment (Python 3.8, no cyexec): ``python run_oracle.py CASES.npz operators.npz [--only OP]``.
+The plain operators are asked: oneDNN and subgraph rewrites are off, since some of them are wrong.
+Each operator runs in a process of its own (each example, if that ends early): some inputs end MXNet.
+"""
+
+import json
+import os
+import pickle
+import sys
+import tempfile
+
+for name, value in (
+    ("MXNET_SUBGRAPH_BACKEND", "NONE"), ("MXNET_MKLDNN_ENABLED", "0"), ("MXNET_ENGINE_TYPE", "NaiveEngine"),
+    ("OMP_NUM_THREADS", "1"), ("MXNET_STORAGE_FALLBACK_LOG_VERBOSE", "0"),
+):  # fmt: skip
+    os.environ[name] = value
+
+import mxnet as mx
+import numpy as np
+
+# Of larger arrays, that many elements are kept, evenly spread.
+KEPT = 256
+
+
+def one_node_symbol(case):
+    """The operator over variables, made as a symbol file: any name MXNet knows can be asked."""
+    names = case["args"] + case["aux"]
+    nodes = [{"op": "null", "name": name, "inputs": []} for name in names]
+    inputs = [[i, 0, 0] for i in range(len(names))]
+    nodes.append({"op": case["op"], "name": "node", "attrs": case["attrs"], "inputs": inputs})
+    heads = [[len(names), i, 0] for i in range(case["outputs"])]
+    version = {"mxnet_version": ["int", 10901]}
+    graph = {"nodes": nodes, "arg_nodes": list(range(len(names))), "heads": heads, "attrs": version}
+    return mx.sym.load_json(json.dumps(graph))
+
+
+def ask(case, arrays, backward):
+    """Outputs, gradients and auxiliary states of one example, as a dict of arrays."""
+    values = {name: arrays[f"{case['key']}/in/{name}"] for name in case["args"] + case["aux"]}
+    # Without it, MXNet takes an extent of 0 for an unknown one.
+    mx.util.set_np_shape(any(0 in array.shape for array in values.values()))
+    symbol = one_node_symbol(case)
+    requests = {name: "write" if backward and name in case["grads"] else "null" for name in case["args"]}
+    executor = symbol.simple_bind(
+        mx.cpu(), grad_req=requests or "null",
+        type_dict={name: values[name].dtype for name in case["args"]},
+        **{name: values[name].shape for name in case["args"]},
+    )  # fmt: skip
+    for name in case["args"]:
+        executor.arg_dict[name][:] = mx.nd.array(values[name], dtype=values[name].dtype)
+    for name in case["aux"]:
+        executor.aux_dict[name][:] = mx.nd.array(values[name], dtype=values[name].dtype)
+    found = {}
+    outputs = executor.forward(is_train=case["is_train"])
+    for i, output in enumerate(outputs):
+        found[f"out/{i}"] = output.asnumpy()
+    if backward:
+        heads = [arrays[f"{case['key']}/head/{i}"] for i in range(case["outputs"])]
+        executor.backward([mx.nd.array(h, dtype=h.dtype) for h in heads], is_train=case["is_train"])
+        for name in case["grads"]:
+            found["grad/" + name] = executor.grad_dict[name].asnumpy()
+    for name in case["aux"]:
+        found["aux/" + name] = executor.aux_dict[name].asnumpy()
+    return found
+
+
+def message(error):
+    """The telling line of an MXNet error."""
+    lines = [line for line in str(error).split("\n") if line.strip() and "[bt]" not in line]
+    return f"{type(error).__name__}: {lines[-1] if lines else ''}"
+
+
+def answers(cases, arrays):
+    """(arrays, refusals) of one operator's examples; a refusal is of "forward" or of "backward" alone."""
+    results = []
+    for case in cases:
+        refused = {}
+        found = {}
+        for backward in [True, False] if case["backward"] else [False]:
+            try:
+                found = ask(case, arrays, backward)
+                break
+            except Exception as error:
+                refused["backward" if backward else "forward"] = message(error)
+        results.append((found, refused))
+    return results
+
+
+def in_child(cases, arrays):
+    """`answers` in a forked process; an operator that ends it is reported as an error."""
+    path = tempfile.mktemp()
+    child = os.fork()
+    if child == 0:
+        with open(path, "wb") as file:
+            pickle.dump(answers(cases, arrays), file)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    try:
+        if status and len(cases) > 1:
+            return [in_child([case], arrays)[0] for case in cases]
+        if status:
+            return [({}, {"forward": f"the process ended with status {status}"})]
+        with open(path, "rb") as file:
+            return pickle.load(file)
+    finally:
+        if os.path.exists(path):
+            os.remove(path)
+
+
+def shrunk(array):
+    """What is kept of an array: doubles as floats (the comparison allows for it), and a sample of a large one."""
+    flat = array.reshape(-1)
+    if flat.size > KEPT:
+        flat = flat[np.linspace(0, flat.size - 1, KEPT).astype(np.int64)]
+    return flat.astype(np.float32) if flat.dtype == np.float64 else flat
+
+
+def main(source, target, only=None):
+    with np.load(source) as file:
+        arrays = {name: file[name] for name in file.files}
+    cases = json.loads(arrays["index"].tobytes().decode())
+    by_op = {}
+    for case in cases:
+        if only is None or case["op"] == only:
+            by_op.setdefault(case["op"], []).append(case)
+    index, blob = {}, bytearray()
+    for op in sorted(by_op):
+        for case, (found, refused) in zip(by_op[op], in_child(by_op[op], arrays)):
+            entry = {"fingerprint": case["fingerprint"], "arrays": {}}
+            if refused:
+                entry["refused"] = refused
+                print(case["key"], refused)
+            for name, array in sorted(found.items()):
+                entry["arrays"][name] = [array.dtype.name, list(array.shape), len(blob)]
+                blob += shrunk(array).tobytes()
+            index[case["key"]] = entry
+    # One blob: thousands of small members would be mostly zip headers.
+    text = json.dumps({"mxnet": mx.__version__, "examples": index}, separators=(",", ":"))
+    np.savez_compressed(target, index=np.frombuffer(text.encode(), np.uint8), blob=np.frombuffer(bytes(blob), np.uint8))
+    print(f"{len(index)} examples, {os.path.getsize(target)} bytes")
+
+
+if __name__ == "__main__":
+    main(*[a for a in sys.argv[1:] if a != "--only"])
