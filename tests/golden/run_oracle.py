@@ -82,7 +82,7 @@ def answers(cases, arrays):
             try:
                 found = ask(case, arrays, backward)
                 break
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  any refusal is an answer
                 refused["backward" if backward else "forward"] = message(error)
         results.append((found, refused))
     return results
