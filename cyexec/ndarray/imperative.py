@@ -9,6 +9,7 @@ own: inputs are copied in and results out. A large call makes its steps over the
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -237,3 +238,7 @@ def clear_cache() -> None:
     """Forget all compiled calls."""
     _calls.clear()
     _seen.clear()
+
+
+# Another thread may have held a call's lock at the moment of the fork; in the child nobody would ever release it.
+os.register_at_fork(after_in_child=clear_cache)
