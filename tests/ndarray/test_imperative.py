@@ -102,6 +102,19 @@ def test_out_may_be_an_input(size):
     np.testing.assert_array_equal(data.asnumpy(), want)
 
 
+def test_large_results_in_place_need_no_second_array():
+    data, other = nd.ones((300, 300)), nd.full((300, 300), 2)
+    data += other
+    (call,) = [c for k, c in imperative._calls.items() if k[0].name == "broadcast_add" and c.shapes == [(300, 300)]]
+    assert call.inplace == {0, 1} and (data.asnumpy() == 3).all()
+    assert call._target(data._array, [data._array, other._array]) is data._array
+    assert call._target(data._array, [other._array, data._array]) is data._array
+    data += data
+    assert (data.asnumpy() == 6).all()
+    transposed = imperative._find(registry.get("transpose"), {}, [data._array], False)
+    assert transposed._target(data._array, [data._array]) is not data._array
+
+
 def test_errors_name_operator_and_values():
     data = nd.arange(6).reshape((2, 3))
     with pytest.raises(AssertionError, match="Argument data must have NDArray type"):
