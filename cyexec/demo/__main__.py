@@ -15,6 +15,7 @@ from . import digits
 BATCH = 64
 EPOCHS = 24
 OUTPUT = Path("demo_output")
+INPUTS = ("data", "softmax_label")
 
 
 def network() -> mx.Symbol:
@@ -37,7 +38,7 @@ def network() -> mx.Symbol:
 def initialise(executor: mx.Executor, seed: int = 3) -> list[str]:
     """Glorot-uniform weights, zero biases; returns the names of the parameters."""
     rng = np.random.default_rng(seed)
-    names = [n for n in executor.arg_dict if n not in ("data", "softmax_label")]
+    names = [n for n in executor.arg_dict if n not in INPUTS]
     for name in names:
         array = executor.arg_dict[name]
         if name.endswith("_weight"):
@@ -89,7 +90,8 @@ def main() -> int:
     print(f"{len(images)} images to train on, {len(test_images)} held out")
 
     symbol = network()
-    executor = symbol.simple_bind(mx.cpu(), data=(BATCH, 1, 8, 8))
+    requests = {n: "null" if n in INPUTS else "write" for n in symbol.list_arguments()}
+    executor = symbol.simple_bind(mx.cpu(), grad_req=requests, data=(BATCH, 1, 8, 8))
     print(f"Training program: {executor.plan!r}")
     names = initialise(executor)
     train(executor, names, images, labels)

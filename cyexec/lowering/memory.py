@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import planner
 
 from .liveness import memory_problem
-from .program import Program
+from .program import BufferSpec, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,29 +163,31 @@ class MemoryPlan:
         return step, [by_id[int(b.id)] for b in alive]  # type: ignore[call-overload]
 
     def to_svg(self, **options: Any) -> str:
-        """Picture of the arena: time to the right, offset upwards."""
-        return self._named_plan().to_svg(**options)
+        """Picture of the arena: time to the right, offset upwards. Options as `planner.Plan.to_svg`."""
+        plan, describe = self._named()
+        return plan.to_svg(describe=describe, **options)
 
-    def _named_plan(self) -> planner.Plan:
-        """The planner's plan with buffers called by their names, for pictures."""
-        names: dict[int, str] = {}
-        seen: set[str] = set()
+    def to_html(self, **options: Any) -> str:
+        """The picture as one self-contained page to look into. Options as `planner.Plan.to_html`."""
+        plan, describe = self._named()
+        return plan.to_html(describe=describe, **options)
+
+    def _named(self) -> tuple[planner.Plan, Callable[[planner.Buffer], str]]:
+        """The planner's plan with buffers called by their names, and what to say of each."""
+        names: dict[Any, str] = {}
+        specs: dict[str, BufferSpec] = {}
         for b in self.plan.problem.buffers:
-            name = self.program.buffers[int(b.id)].name  # type: ignore[call-overload]
-            names[int(b.id)] = name if name not in seen else f"{name} #{b.id}"  # type: ignore[call-overload]
-            seen.add(names[int(b.id)])  # type: ignore[call-overload]
-        renamed = [
-            planner.Buffer(names[int(b.id)], b.start, b.end, b.size, b.align, arena=b.arena)  # type: ignore[call-overload]
-            for b in self.plan.problem.buffers
-        ]
-        return planner.Plan(
-            planner.Problem(renamed),
-            {names[int(i)]: o for i, o in self.plan.offsets.items()},  # type: ignore[call-overload]
-            self.plan.totals,
-            self.plan.lower_bounds,
-            self.plan.method,
-            self.plan.proved,
-        )
+            spec = self.program.buffers[b.id]  # type: ignore[index]
+            name = spec.name if spec.name not in specs else f"{spec.name} #{spec.id}"
+            names[b.id], specs[name] = name, spec
+        problem = planner.Problem(replace(b, id=names[b.id]) for b in self.plan.problem.buffers)
+        plan = replace(self.plan, problem=problem, offsets={names[i]: o for i, o in self.plan.offsets.items()})
+
+        def describe(buffer: planner.Buffer) -> str:
+            spec = specs[str(buffer.id)]
+            return f"{spec.op or spec.kind} {spec.shape} {spec.dtype}"
+
+        return plan, describe
 
     def to_json(self, indent: int | None = 2) -> str:
         """All of the plan as JSON."""
