@@ -4,7 +4,9 @@ import json
 import os
 import warnings
 
-import mxnet as mx
+os.environ.update(MXNET_ENGINE_TYPE="NaiveEngine", MXNET_MKLDNN_ENABLED="0", MXNET_STORAGE_FALLBACK_LOG_VERBOSE="0")
+
+import mxnet as mx  # reads the environment
 from evaluate import evaluate, namespace
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -3,6 +3,9 @@
 import os
 import struct
 
+# Without this engine MXNet saves a row_sparse array before it knows how many rows there are.
+os.environ.update(MXNET_ENGINE_TYPE="NaiveEngine")
+
 import mxnet as mx
 import numpy as np
 
