@@ -49,6 +49,12 @@ def _lengths(p, ins):
     return ins
 
 
+def _dtypes(p, ins, outs):
+    """Lengths may have any dtype; untold, they have the data's."""
+    ins, outs = data_dtype(p, ins, outs)
+    return [ins[0], *(length or ins[0] for length in ins[1:])], outs
+
+
 def _same(p, ins, outs):
     data = unify(ins[0], outs[0])
     return _lengths(p, [data, *ins[1:]]), [data]
@@ -125,7 +131,7 @@ register(
         params=SequenceMaskParams,
         inputs=_names("data"),
         infer_shape=_same,
-        infer_dtype=data_dtype,
+        infer_dtype=_dtypes,
         gradient=_first_gradient("SequenceMask"),
         lower=_mask_lower,
         reference=_mask_numpy,
@@ -172,7 +178,7 @@ register(
         params=SequenceReverseParams,
         inputs=_names("data"),
         infer_shape=_same,
-        infer_dtype=data_dtype,
+        infer_dtype=_dtypes,
         gradient=_first_gradient("SequenceReverse"),
         lower=_gather_lower(1),
         reference=_reverse_numpy,
@@ -207,7 +213,7 @@ register(
         params=SequenceParams,
         inputs=_names("data"),
         infer_shape=_last_shapes,
-        infer_dtype=data_dtype,
+        infer_dtype=_dtypes,
         gradient=_last_gradient,
         lower=_gather_lower(0),
         reference=_last_numpy,
@@ -250,7 +256,7 @@ register(
         params=SequenceScatterParams,
         inputs=_names("ograd"),
         infer_shape=_scatter_shapes,
-        infer_dtype=data_dtype,
+        infer_dtype=_dtypes,
         lower=_scatter_lower,
         reference=_scatter_numpy,
         cases=(

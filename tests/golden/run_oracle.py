@@ -24,15 +24,23 @@ import numpy as np
 KEPT = 256
 
 
-def one_node_symbol(case):
-    """The operator over variables, made as a symbol file: any name MXNet knows can be asked."""
+def one_node_symbol(case, add_like=None):
+    """The operator over variables, made as a symbol file: any name MXNet knows can be asked.
+
+    With ``add_like``, output number `add_like` plus a variable ``like`` is the only output: its shape tells the node's.
+    """
     names = case["args"] + case["aux"]
     nodes = [{"op": "null", "name": name, "inputs": []} for name in names]
     inputs = [[i, 0, 0] for i in range(len(names))]
     nodes.append({"op": case["op"], "name": "node", "attrs": case["attrs"], "inputs": inputs})
     heads = [[len(names), i, 0] for i in range(case["outputs"])]
+    if add_like is not None:
+        nodes.append({"op": "null", "name": "like", "inputs": []})
+        sides = [[len(names), add_like, 0], [len(names) + 1, 0, 0]]
+        nodes.append({"op": "elemwise_add", "name": "sum", "inputs": sides})
+        heads = [[len(nodes) - 1, 0, 0]]
     version = {"mxnet_version": ["int", 10901]}
-    graph = {"nodes": nodes, "arg_nodes": list(range(len(names))), "heads": heads, "attrs": version}
+    graph = {"nodes": nodes, "arg_nodes": [i for i, n in enumerate(nodes) if n["op"] == "null"], "heads": heads, "attrs": version}
     return mx.sym.load_json(json.dumps(graph))
 
 
@@ -66,6 +74,32 @@ def ask(case, arrays, backward):
     return found
 
 
+def infer(case, arrays):
+    """What MXNet infers from the first argument alone, and from the first output alone (0: unknown)."""
+    values = [arrays[f"{case['key']}/in/{name}"] for name in case["args"]]
+    found = {}
+    if not values or any(0 in array.shape for array in values):
+        return found
+    first = case["args"][0]
+    out = arrays[f"{case['key']}/head/0"].shape
+    symbol = one_node_symbol(case)
+    for what, ask_it in (
+        ("shapes", lambda: symbol.infer_shape_partial(**{first: values[0].shape})),
+        ("shapes_from_output", lambda: one_node_symbol(case, 0).infer_shape_partial(like=out)),
+        ("dtypes", lambda: symbol.infer_type_partial(**{first: values[0].dtype})),
+    ):
+        try:
+            args, outs, aux = ask_it()
+        except Exception:  # noqa: BLE001  it refuses to infer from so little
+            continue
+        if what == "shapes_from_output":
+            args, outs = args[: len(case["args"])], []
+        if what == "dtypes":
+            args, outs, aux = ([None if t is None else np.dtype(t).name for t in ts] for ts in (args, outs, aux))
+        found[what] = [args + aux, outs]
+    return found
+
+
 def message(error):
     """The telling line of an MXNet error."""
     lines = [line for line in str(error).split("\n") if line.strip() and "[bt]" not in line]
@@ -80,7 +114,9 @@ def answers(cases, arrays):
         found = {}
         for backward in [True, False] if case["backward"] else [False]:
             try:
-                found = ask(case, arrays, backward)
+                found = {"arrays": ask(case, arrays, backward)}
+                mx.util.set_np_shape(False)
+                found["inferred"] = infer(case, arrays)
                 break
             except Exception as error:  # noqa: BLE001  any refusal is an answer
                 refused["backward" if backward else "forward"] = message(error)
@@ -128,11 +164,11 @@ def main(source, target, only=None):
     index, blob = {}, bytearray()
     for op in sorted(by_op):
         for case, (found, refused) in zip(by_op[op], in_child(by_op[op], arrays)):
-            entry = {"fingerprint": case["fingerprint"], "arrays": {}}
+            entry = {"fingerprint": case["fingerprint"], "arrays": {}, "inferred": found.get("inferred", {})}
             if refused:
                 entry["refused"] = refused
                 print(case["key"], refused)
-            for name, array in sorted(found.items()):
+            for name, array in sorted(found.get("arrays", {}).items()):
                 entry["arrays"][name] = [array.dtype.name, list(array.shape), len(blob)]
                 blob += shrunk(array).tobytes()
             index[case["key"]] = entry

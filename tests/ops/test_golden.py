@@ -19,15 +19,18 @@ from . import harness
 GOLDEN = Path(__file__).parents[1] / "golden" / "operators.npz"
 KEPT = 256  # as in run_oracle.py
 
-# Where MXNet is wrong, or cannot be asked: "operator" or "operator/case", the arrays that are not compared ("*": all),
-# and why. The contract tests compare these with NumPy and finite differences in float64 like all others.
+# Where MXNet is wrong: "operator" or "operator/case", what is not compared (names of arrays, "shapes" or "dtypes" that are
+# inferred, "*" for all), and why. The contract tests compare these with NumPy and finite differences in float64 like all others.
 DIFFERENT: dict[str, tuple[str, str]] = {
     "BatchNorm/11": ("*", "the mean of an empty batch: MXNet has 0/0 and takes it into the moving averages"),
+    "Concat": ("shapes", "MXNet counts an input of unknown extent as none: it says 3 for 3 + ?"),
+    "_rnn_param_concat": ("shapes", "the same as Concat"),
     "Deconvolution/2": ("out/0", "MXNet's forward is wrong where stride and dilate are both more than 1"),
     "SoftmaxActivation/1": ("grad/data", "in three dimensions MXNet's gradient is not its output's derivative"),
     "SoftmaxOutput/3": ("grad/data", "with out_grad MXNet multiplies with the output instead of the head gradient"),
     "_arange/3": ("out/0", "MXNet rounds a step of -1.5 to an integer in float16"),
     "_unravel_index/1": ("*", "of indices with two dimensions MXNet takes the first extent alone"),
+    "amp_multicast": ("dtypes", "MXNet tells an output's dtype before it knows the widest input"),
     "norm/7": ("out/0", "of integers MXNet sums wrongly: 7 for the norm of (4, 5, 6, 7), whose square is 126"),
     "prod/10": ("grad/data", "where an element is 0, MXNet's gradient is 0/0"),
     "softmax/10": ("*", "a length beyond the axis makes MXNet read past it"),
@@ -89,6 +92,44 @@ def test_same_as_mxnet(key, op, number, dtype):
             # Gradients sum over more elements than outputs do.
             loose = 10 if name.startswith("grad/") else 1
             compare(key, name, array, rtol * loose, atol * loose)
+
+
+@pytest.mark.parametrize("key,op,number,dtype", EXAMPLES, ids=[e[0] for e in EXAMPLES])
+def test_infers_what_mxnet_infers(key, op, number, dtype):
+    """From the first input alone, and from the first output alone, at least as much as MXNet, and nothing else."""
+    inferred = ANSWERS.get(key, {}).get("inferred", {})
+    case = op.cases[number]
+    params = op.params.parse(case.params, op.name)
+    names, outs = op.input_names(params), op.output_names(params)
+    visible = op.num_visible(params)
+    first = harness.case_inputs(op, case, dtype)[:1]
+    nothing = [None] * (len(names) - 1)
+    for what, (want_ins, want_outs) in inferred.items():
+        if different(key, what):
+            continue
+        if what == "dtypes":
+            if op.infer_dtype is None:
+                got = [first[0].dtype] * len(names), [first[0].dtype] * len(outs)
+            else:
+                got = op.infer_dtype(params, [first[0].dtype, *nothing], [None] * len(outs))
+            for claimed, want in zip([*got[0], *got[1][:visible]], [*want_ins, *want_outs]):
+                assert want is None or claimed is not None and claimed.name == want, (
+                    key,
+                    what,
+                    got,
+                    want_ins,
+                    want_outs,
+                )
+            continue
+        if what == "shapes":
+            got = op.infer_shape(params, [first[0].shape, *nothing], [None] * len(outs))
+        else:
+            out = tuple(ANSWERS[key]["arrays"]["out/0"][1])
+            got = op.infer_shape(params, [None] * len(names), [out, *[None] * (len(outs) - 1)])
+        for claimed, want in zip([*got[0], *got[1][:visible]], [*want_ins, *want_outs]):
+            if any(want or ()):
+                assert claimed is not None and len(claimed) == len(want), (key, what, got, want_ins, want_outs)
+                assert all(w in (0, c) for c, w in zip(claimed, want)), (key, what, got, want_ins, want_outs)
 
 
 def test_golden_file_covers_the_operators():
