@@ -25,17 +25,27 @@ PREFIXES = {
 }
 
 
+def _is_internal(name: str) -> bool:
+    """Whether the operator called `name` is in `_internal`. Some of the random ones are in `random` as well."""
+    if name.startswith("_random_"):
+        return not name.endswith("_like")
+    return name.startswith("_") and not name.startswith(("_contrib_", "_linalg_", "_image_", "_sparse_"))
+
+
 def names_of(namespace: str) -> dict[str, str]:
     """Map the function names of a namespace ("op", "_internal" or one of `PREFIXES`) to operator names."""
     found: dict[str, str] = {}
     for name, op in registry.all_names().items():
-        if op.hidden and not (namespace == "_internal" and name.startswith("_")):
+        if namespace == "_internal":
+            if _is_internal(name):
+                found[name] = name
+        elif op.hidden:
             continue
-        if namespace in PREFIXES:
+        elif namespace in PREFIXES:
             for prefix in PREFIXES[namespace]:
                 if name.startswith(prefix):
                     found.setdefault(name[len(prefix) :], name)
-        elif (namespace == "_internal") == name.startswith("_"):
+        elif not name.startswith("_"):
             found[name] = name
     return found
 
@@ -139,7 +149,9 @@ def signature(op: Op, kind: str = "ndarray") -> inspect.Signature:
     for name, field in fields.items():
         if name not in extras:
             found.append(parameter(name, word, default=None if field.default is REQUIRED else field.default))
-    found.extend(parameter(n, word, default=None) for n in extras)
+    # Gradient operators may have inputs called ``out``.
+    taken = {p.name for p in found}
+    found.extend(parameter(n, word, default=None) for n in extras if n not in taken)
     found.append(parameter("kwargs", parameter.VAR_KEYWORD))
     return inspect.Signature(found)
 

@@ -35,7 +35,9 @@ def make_function(op: Op, public_name: str, module: str) -> Callable[..., Any]:
         arguments, aux = input_names(op)
         inputs = (*arguments, *aux)
         known = frozenset(inputs)
-        order = (*inputs, *(p for p in op.params.fields if p not in known), "out", "name")
+        fields = tuple(p for p in op.params.fields if p not in known)
+        extras = tuple(e for e in ("out", "name") if e not in known)
+        order = (*inputs, *fields, *extras)
 
         def function(*args: Any, **kwargs: Any) -> Any:
             if args:
@@ -46,8 +48,7 @@ def make_function(op: Op, public_name: str, module: str) -> Callable[..., Any]:
                         raise TypeError(f"{public_name}() got multiple values for argument '{key}'")
                     if value is not None or key in known:
                         kwargs[key] = value
-            out = kwargs.pop("out", None)
-            kwargs.pop("name", None)
+            out, _ = (kwargs.pop(e, None) if e in extras else None for e in ("out", "name"))
             ctx = _take_context(op, kwargs)
             arrays = []
             for key in inputs:

@@ -251,6 +251,7 @@ class GemmParams(Gemm2Params):
     """Parameters of linalg_gemm."""
 
     beta = P.Float(default=1.0, doc="Scalar factor multiplied with C.")
+    axis = Gemm2Params.axis
 
 
 def _gemm_shape(p, ins, outs):

@@ -245,7 +245,8 @@ class Params:
         for base in reversed(cls.__mro__[1:]):
             inherited.update(getattr(base, "fields", {}))
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
-        cls.fields = {**inherited, **own}
+        # A field that a subclass names again stands where it names it: positional arguments come in MXNet's order.
+        cls.fields = {**{n: f for n, f in inherited.items() if n not in own}, **own}
 
     def __init__(self, **values: Any):
         unknown = set(values) - set(self.fields)

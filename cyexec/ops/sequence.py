@@ -24,6 +24,7 @@ class SequenceParams(Params):
 
 class SequenceMaskParams(SequenceParams):
     value = Float(default=0.0, doc="The value to be used as a mask.")
+    axis = SequenceParams.axis
 
 
 class SequenceReverseParams(SequenceParams):

@@ -184,6 +184,9 @@ register(
 
 class SliceAssignScalarParams(SliceParams):
     scalar = Float(default=0.0, doc="The scalar value for assignment.")
+    begin = SliceParams.begin
+    end = SliceParams.end
+    step = SliceParams.step
 
 
 def _slice_assign_scalar_lower(low, node):

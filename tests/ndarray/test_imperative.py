@@ -77,6 +77,25 @@ def test_signature_and_documentation():
             assert getattr(nd.op, name).__doc__
 
 
+def test_namespaces():
+    assert nd.linalg.gemm2 and nd._internal._plus_scalar and nd.random.uniform and nd._internal._random_uniform
+    for name in ("_linalg_gemm2", "_random_uniform_like", "relu"):
+        assert not hasattr(nd._internal, name)
+    # Gradient operators are there too, and one with an input called `out` has no second one.
+    for name in dir(nd._internal):
+        if name.startswith("_backward"):
+            assert inspect.signature(getattr(nd._internal, name))
+
+
+def test_positional_parameters_stand_where_mxnet_has_them():
+    def names(function):
+        return [p for p in inspect.signature(function).parameters]
+
+    assert names(nd.SequenceMask)[2:5] == ["use_sequence_length", "value", "axis"]
+    assert names(nd.linalg.gemm)[3:8] == ["transpose_a", "transpose_b", "alpha", "beta", "axis"]
+    assert names(nd._internal._slice_assign_scalar)[1:5] == ["scalar", "begin", "end", "step"]
+
+
 def test_out():
     data, out = nd.arange(6).reshape((2, 3)), nd.zeros((3, 2))
     version = out._storage.version
