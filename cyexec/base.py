@@ -17,6 +17,10 @@ class DTypeError(MXNetError):
     """Dtypes that an operator cannot take."""
 
 
+class IndexOutOfRange(MXNetError, IndexError):
+    """An index operand that points outside of the array, where the operator was asked to refuse that."""
+
+
 # MXNet's type flags, as they stand in .params files and in `__dtype__` attributes.
 DTYPES: dict[int, np.dtype] = {
     0: np.dtype(np.float32),

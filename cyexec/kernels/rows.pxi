@@ -163,3 +163,52 @@ cdef class Positions(Step):
         cdef Span part = share(team, self.rows.shape[0], 4096)
         for n in range(part.start, part.stop):
             self.rows[n] = n // self.repeat
+
+
+cdef class Bounds(Step):
+    """Note the first of index[d, :] outside [lows[d], highs[d]); whoever runs the step asks `take_failure` afterwards.
+
+    The kernels that use the indices clip them: nothing is read or written out of bounds before the error is raised.
+    """
+    cdef const long long[::1] index   # IN
+    cdef long long[::1] found         # OUT  how many are outside
+    cdef long long low[MAX_DIMS]
+    cdef long long high[MAX_DIMS]
+    cdef int ndim
+    cdef bint failed
+    cdef int axis                     # of the first one outside
+    cdef long long value
+    cdef object where
+
+    def __init__(self, reads, writes, *, lows, highs, where):
+        self.index = reads[0].reshape(-1)
+        self.found = writes[0].reshape(-1)
+        self.ndim, self.where = len(lows), where
+        if len(lows) > MAX_DIMS or self.found.shape[0] != 1 or self.ndim and self.index.shape[0] % self.ndim:
+            raise ValueError("Bounds: sizes do not fit")
+        for i, (low, high) in enumerate(zip(lows, highs)):
+            self.low[i], self.high[i] = low, high
+        self.cost = self.index.shape[0] * 1.0
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef Py_ssize_t i, count = self.index.shape[0] // self.ndim if self.ndim else 0
+        cdef int d
+        if team.rank != 0:
+            return
+        self.found[0] = 0
+        for d in range(self.ndim):
+            for i in range(d * count, (d + 1) * count):
+                if self.index[i] < self.low[d] or self.index[i] >= self.high[d]:
+                    if self.found[0] == 0:
+                        self.axis = d
+                        self.value = self.index[i]
+                    self.found[0] += 1
+        self.failed = self.found[0] > 0
+
+    def take_failure(self):
+        """What the last run found wrong, once; "" if nothing."""
+        if not self.failed:
+            return ""
+        self.failed = False
+        return (f"{self.where}: index {self.value} is out of bounds for axis {self.axis} with size "
+                f"{self.high[self.axis]}")

@@ -32,6 +32,12 @@ def brought_in_range(index, extent, mode):
     return index % extent if mode == "wrap" else np.clip(index, 0, extent - 1)
 
 
+def check_bounds(low, index, lows, highs):
+    """Make a run whose coordinates ``index[d, :]`` leave ``[lows[d], highs[d])`` raise an error."""
+    found = low.workspace((1,), INT64)
+    low.step("rows.Bounds", [index], [found], dtype=INT64, lows=lows, highs=highs, where=low.node.describe())
+
+
 class RowSumsParams(Params):
     shape = Shape(doc="Shape of the output.")
     axis = Int(default=0, doc="Axis that the indices run along.")
@@ -175,6 +181,8 @@ def _take_lower(low, node):
     axis = normalize_axis(node.params.axis, len(data.shape))
     outer, inner = around(data.shape, axis)
     rows = low.cast(indices, INT64)
+    if node.params.mode == "raise":
+        check_bounds(low, rows, [0], [data.shape[axis]])
     low.step(
         "index.Gather", [data, rows], [low.outs[0]], outer=outer, extent=data.shape[axis], inner=inner,
         wrap=node.params.mode == "wrap",
@@ -231,7 +239,10 @@ def _flat_rows(low, indices, dims):
 def _gather_nd_lower(low, node):
     data, indices = low.ins
     ndim = indices.shape[0]
-    rows = _flat_rows(low, indices, data.shape[:ndim])
+    indices = low.cast(indices, INT64)
+    dims = data.shape[:ndim]
+    check_bounds(low, indices, [-d for d in dims], dims)
+    rows = _flat_rows(low, indices, dims)
     low.step(
         "index.Gather", [data, rows], [low.outs[0]], outer=1, extent=product(data.shape[:ndim]),
         inner=product(data.shape[ndim:]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import MXNetError
+from ..base import IndexOutOfRange, MXNetError
 from ..kernels import levels
 from ..kernels.step import Step
 from ..lowering.program import Program, Ref
@@ -63,3 +63,6 @@ def run_unplanned(program: Program, external: dict[int, np.ndarray], seed: int =
 
     for step in materialize(program, memory):
         step(seed)
+        failure = step.take_failure() if hasattr(step, "take_failure") else ""
+        if failure:
+            raise IndexOutOfRange(failure)

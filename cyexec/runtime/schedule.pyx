@@ -14,6 +14,8 @@ from cyexec.kernels.step cimport Step, Team, cyexec_barrier, cyexec_barrier_init
 import os
 import threading
 
+from ..base import IndexOutOfRange
+
 cdef extern from *:
     """
     #include <time.h>
@@ -114,12 +116,14 @@ cdef class Schedule:
     cdef bint* _shared
     cdef double* _shared_cost       # running total of the costs of shared steps
     cdef object _lock
+    cdef list _checks               # steps that look at the user's numbers and may find them wrong; almost always none
 
     def __cinit__(self, list steps, lock=None):
         cdef Py_ssize_t i
         cdef Step step
         self._steps = list(steps)
         self._count = len(steps)
+        self._checks = [step for step in self._steps if hasattr(step, "take_failure")]
         self._array = <void**>malloc((self._count + 1) * sizeof(void*))
         self._shared = <bint*>malloc((self._count + 1) * sizeof(bint))
         self._shared_cost = <double*>malloc((self._count + 1) * sizeof(double))
@@ -147,7 +151,7 @@ cdef class Schedule:
         Raises
         ------
         IndexError
-            Outside the schedule.
+            Outside the schedule; or a step found an index of the user's out of range, where the operator refuses that.
         KeyboardInterrupt
             After Ctrl-C; steps that had begun are finished, later ones are not run.
         """
@@ -168,8 +172,17 @@ cdef class Schedule:
                     interrupted = run_team(self._array, self._shared, start, stop, seed, threads)
         finally:
             self._lock.release()
+        if self._checks:
+            raise_failures(self._checks)
         if interrupted:
             _raise_pending()
+
+
+def raise_failures(list steps):
+    """Raise what `steps` found since they were last asked (all have run: their outputs are made of clipped indices)."""
+    failures = [failure for failure in [step.take_failure() for step in steps] if failure]
+    if failures:
+        raise IndexOutOfRange(failures[0])
 
 
 cdef object _pending = None         # what a signal handler raised; signals are handled in the main thread alone
