@@ -115,7 +115,8 @@ cdef class Search:
     cdef bint memo, release, twins, hop, weights, broken
     cdef readonly int64_t nodes
     cdef readonly int64_t work
-    cdef int64_t next_look
+    cdef int64_t next_look, node_limit
+    cdef int32_t turn
     cdef object error           # raised inside the search, to be raised again by run
 
     def __cinit__(self, first, last, size, align, int sections, *, bint memo=True, bint release=True,
@@ -223,6 +224,8 @@ cdef class Search:
         deadline : float, optional
             Value of `time.monotonic()` at which to stop.
 
+        The same question asked again goes on where the last answer stopped.
+
         Returns
         -------
         list of int, False or None
@@ -232,22 +235,32 @@ cdef class Search:
         ------
         KeyboardInterrupt
         """
-        # Short restarts: the weights they leave behind are worth more than a deep look at one order.
-        cdef int64_t node_limit = 400
         cdef int result = STOPPED
-        cdef int32_t b, turn = 0
+        cdef int32_t b
+        cdef int64_t before
+        cdef uint64_t noise = 0
         cdef double until = 1e300 if deadline is None else deadline
+        if capacity != self.capacity or self.node_limit == 0:
+            # Short restarts: the weights they leave behind are worth more than a deep look at one order.
+            self.turn, self.node_limit = 0, 400
         self.capacity = capacity
         self.work = self.next_look = 0
         while result == STOPPED and self.work < work_limit and monotonic() < until:
-            order, self.counting = ranks[turn % len(ranks)]
+            order, self.counting = ranks[self.turn % len(ranks)]
+            noise = mix(<uint64_t>self.turn)
             for b in range(self.blocks):
                 self.rank[b] = order[b]
-            turn += 1
-            if turn % len(ranks) == 0:
-                node_limit += node_limit // 4
+                if self.turn // len(ranks) % 3 == 2:
+                    # Every third round disturbs the orders: a search that was unlucky at its root begins elsewhere.
+                    noise = mix(noise + 1)
+                    self.rank[b] += <int32_t>(noise % <uint64_t>(1 + self.blocks // 5))
+            before = self.nodes
             with nogil:
-                result = self.search(node_limit, work_limit, until)
+                result = self.search(self.node_limit, work_limit, until)
+            if self.nodes - before >= self.node_limit:   # not cut short by the work limit: the next turn begins
+                self.turn += 1
+                if self.turn % len(ranks) == 0:
+                    self.node_limit += self.node_limit // 4
             if self.broken or self.error is not None:
                 error, self.error = self.error, None
                 self.broken = False

@@ -130,7 +130,8 @@ def improve(
     if total <= bound or not Question.possible(blocks):
         return Outcome(offsets, total, bound, False)
     question, improved = Question(blocks), False
-    unit, work, spent = question.unit, QUICK_WORK, 0
+    unit, spent = question.unit, 0
+    work = QUICK_WORK if deadline is None else 20 * QUICK_WORK
     high = question.height(offsets)
     low = -(-bound // unit)
     exact_units = bool((question.size == blocks.size[question.alive]).all())

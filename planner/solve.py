@@ -13,6 +13,7 @@ from .bounds import bound_of_blocks
 from .exact import improve
 from .greedy import ORDERS, order_by, place_in_order
 from .model import LIMIT, Plan, PlannerError, Problem
+from .split import place_by_size, place_by_time
 from .sweep import possible, sweeps
 
 Progress = Callable[[str, int, int], None]
@@ -170,4 +171,9 @@ def _portfolio(blocks: Blocks) -> Iterator[tuple[str, Int64]]:
         offsets = place_in_order(blocks, order_by(blocks, name), best_fit)
         yield f"greedy by {name}, {'best' if best_fit else 'first'} fit", offsets
     if simple and n:
-        yield from sweeps(blocks, 6 if n <= 300_000 else 3)
+        yield from sweeps(blocks, 6 if n <= 300_000 else 2)
+    if simple and n > _MANY:
+        yield "greedy by size below, sweep above", place_by_size(blocks)
+        in_chunks = place_by_time(blocks)
+        if in_chunks is not None:
+            yield "greedy by size, in chunks of time", in_chunks

@@ -35,7 +35,7 @@ def sweeps(blocks: Blocks, most: int) -> Iterator[tuple[str, Int64]]:
     size = -(-blocks.size // grain) * grain
     life = blocks.end - blocks.start
     median = float(np.median(life[alive])) if len(alive) else 0.0
-    most_alive = _most_alive(blocks)
+    together = most_alive(blocks)
     for backwards, share in _POLICIES[:most]:
         start, end = (-blocks.end, -blocks.start) if backwards else (blocks.start, blocks.end)
         # Of what begins together the longest comes first: it finds the lowest place.
@@ -43,12 +43,12 @@ def sweeps(blocks: Blocks, most: int) -> Iterator[tuple[str, Int64]]:
         by_end = alive[np.argsort(end[alive], kind="stable")]
         high_end = np.zeros(len(size), np.int64) if share is None else (life > share * median).astype(np.int64)
         offsets = np.zeros(len(size), np.int64)
-        _sweep.sweep(by_start, by_end, start, end, size, blocks.align, high_end, grain, most_alive, offsets)
+        _sweep.sweep(by_start, by_end, start, end, size, blocks.align, high_end, grain, together, offsets)
         direction = "backwards" if backwards else "forwards"
         yield f"sweep {direction}" + (f", above {share:g} median lives at the high end" if share else ""), offsets
 
 
-def _most_alive(blocks: Blocks) -> int:
+def most_alive(blocks: Blocks) -> int:
     """Return the largest number of blocks alive together."""
     starts, ends = np.sort(blocks.row_start), np.sort(blocks.row_end)
     alive = np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, "right")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from planner import plan_arrays, validate_arrays
+from planner import plan_arrays, split, validate_arrays
 from planner.blocks import by_arena, from_arrays
 from planner.bounds import bound_of_blocks
 from planner.generate import program
@@ -62,3 +62,23 @@ def test_large_programs_are_planned_near_the_bound(count, most):
     bound = bound_of_blocks(from_arrays(start, end, size, np.full(count, 64)))
     assert bound <= (offsets + size).max() <= most * bound
     assert validate_arrays(start, end, size, offsets)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_splits_are_valid(seed, monkeypatch):
+    start, end, size = program(4000, seed)
+    size[::50] = 0  # never in the way
+    blocks = from_arrays(start, end, size, np.where(np.arange(4000) % 7, 64, 256))
+    monkeypatch.setattr(split, "_LARGEST", 500)
+    in_time, in_size = split.place_by_time(blocks), split.place_by_size(blocks)
+    bound = bound_of_blocks(blocks)
+    for offsets in (in_time, in_size):
+        assert validate_arrays(start, end, size, offsets)
+        assert not (offsets % blocks.align).any()
+        assert (offsets + size).max() < 1.6 * bound
+
+
+def test_splits_give_up_when_chunks_would_take_too_long(monkeypatch):
+    start, end, size = program(4000, 0)
+    monkeypatch.setattr(split, "_MOST_STEPS", 1e5)
+    assert split.place_by_time(from_arrays(start, end, size, np.full(4000, 64))) is None
