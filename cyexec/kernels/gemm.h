@@ -159,33 +159,46 @@ GEMM_INLINE void gemm_block(const int rows, const int nv, long k, const REAL *a,
     gemm_put(rows, nv, acc, c, ldc, n, e, accumulate, last, i0, j0);
 }
 
-#define GEMM_CALL(R, V) \
-    gemm_block(R, V, k, a, ars, acs, b, brs, c, ldc, n, e, accumulate, last, i0, j0)
-#define GEMM_CASE(R)                                        \
-    case R:                                                 \
-        if (n <= GEMM_VL) GEMM_CALL(R, 1);                  \
-        else GEMM_CALL(R, GEMM_NV);                         \
-        break;
+typedef void (*gemm_tile)(long k, const REAL *a, long ars, long acs, const REAL *b, long brs, REAL *c, long ldc, long n,
+                          const gemm_epilogue *e, int accumulate, int last, long i0, long j0);
+
+/* One function for each size of tile: a single function with all of them takes GCC several times as long. Each is there
+ * twice, for packed panels (the strides are constants) and for the matrices as they lie. */
+#define GEMM_FUNCTION(NAME, R, V, ARS, ACS, BRS)                                                                      \
+    static __attribute__((noinline)) void NAME(long k, const REAL *a, long ars, long acs, const REAL *b, long brs,    \
+                                               REAL *c, long ldc, long n, const gemm_epilogue *e, int accumulate,     \
+                                               int last, long i0, long j0) {                                          \
+        gemm_block(R, V, k, a, ARS, ACS, b, BRS, c, ldc, n, e, accumulate, last, i0, j0);                             \
+    }
+#define GEMM_SIZE(R)                                                    \
+    GEMM_FUNCTION(gemm_packed_##R##_1, R, 1, 1, GEMM_AW, GEMM_NR)       \
+    GEMM_FUNCTION(gemm_packed_##R##_2, R, 2, 1, GEMM_AW, GEMM_NR)       \
+    GEMM_FUNCTION(gemm_strided_##R##_1, R, 1, ars, acs, brs)            \
+    GEMM_FUNCTION(gemm_strided_##R##_2, R, 2, ars, acs, brs)
+#define GEMM_PACKED(R) {gemm_packed_##R##_1, gemm_packed_##R##_2},
+#define GEMM_STRIDED(R) {gemm_strided_##R##_1, gemm_strided_##R##_2},
 #if GEMM_MR == 14
-#define GEMM_CASES GEMM_CASE(1) GEMM_CASE(2) GEMM_CASE(3) GEMM_CASE(4) GEMM_CASE(5) GEMM_CASE(6) GEMM_CASE(7) \
-    GEMM_CASE(8) GEMM_CASE(9) GEMM_CASE(10) GEMM_CASE(11) GEMM_CASE(12) GEMM_CASE(13) GEMM_CASE(14)
+#define GEMM_SIZES(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
 #elif GEMM_MR == 6
-#define GEMM_CASES GEMM_CASE(1) GEMM_CASE(2) GEMM_CASE(3) GEMM_CASE(4) GEMM_CASE(5) GEMM_CASE(6)
+#define GEMM_SIZES(F) F(1) F(2) F(3) F(4) F(5) F(6)
 #else
-#define GEMM_CASES GEMM_CASE(1) GEMM_CASE(2) GEMM_CASE(3) GEMM_CASE(4)
+#define GEMM_SIZES(F) F(1) F(2) F(3) F(4)
 #endif
+GEMM_SIZES(GEMM_SIZE)
+static const gemm_tile gemm_packed_tiles[GEMM_MR][GEMM_NV] = {GEMM_SIZES(GEMM_PACKED)};
+static const gemm_tile gemm_strided_tiles[GEMM_MR][GEMM_NV] = {GEMM_SIZES(GEMM_STRIDED)};
 
 /* A tile from packed panels. */
-static void gemm_tile_packed(long rows, long k, const REAL *a, const REAL *b, REAL *c, long ldc, long n,
-                             const gemm_epilogue *e, int accumulate, int last, long i0, long j0) {
-    const long ars = 1, acs = GEMM_AW, brs = GEMM_NR;
-    switch (rows) { GEMM_CASES }
+GEMM_INLINE void gemm_tile_packed(long rows, long k, const REAL *a, const REAL *b, REAL *c, long ldc, long n,
+                                  const gemm_epilogue *e, int accumulate, int last, long i0, long j0) {
+    gemm_packed_tiles[rows - 1][n > GEMM_VL](k, a, 1, GEMM_AW, b, GEMM_NR, c, ldc, n, e, accumulate, last, i0, j0);
 }
 
 /* A tile from the matrices as they lie; b must be readable for a whole vector, or two when n > GEMM_VL. */
-static void gemm_tile_strided(long rows, long k, const REAL *a, long ars, long acs, const REAL *b, long brs, REAL *c,
-                              long ldc, long n, const gemm_epilogue *e, int accumulate, int last, long i0, long j0) {
-    switch (rows) { GEMM_CASES }
+GEMM_INLINE void gemm_tile_strided(long rows, long k, const REAL *a, long ars, long acs, const REAL *b, long brs,
+                                   REAL *c, long ldc, long n, const gemm_epilogue *e, int accumulate, int last,
+                                   long i0, long j0) {
+    gemm_strided_tiles[rows - 1][n > GEMM_VL](k, a, ars, acs, b, brs, c, ldc, n, e, accumulate, last, i0, j0);
 }
 
 /* ---- packing ---- */
