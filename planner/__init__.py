@@ -1,7 +1,7 @@
 """Plan static memory: buffers with sizes and lifetimes in, offsets in one arena out, with a proof or a gap.
 
-    Buffer ─▶ Problem ──blocks──▶ arrays ──greedy, sweep──▶ offsets ──exact──▶ Plan ──▶ svg, html, text, json, csv
-                 │                   └─────bounds────▶ lower bound ──────────────┘
+    Buffer ─▶ Problem ──blocks──▶ arrays ──greedy, sweep──▶ offsets ──local, exact──▶ Plan ──▶ pictures, json, csv
+                 │                   └─────bounds────▶ lower bound ─────────────────────┘
                  └─────────────validate──────────────▶ Verdict (shares no code with solvers)
 
     Node ─▶ Dag ──order──▶ Order, an order of steps with a lower peak

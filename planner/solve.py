@@ -1,4 +1,4 @@
-"""The front door: heuristics in turn, then the exact search; the best plan wins, the lower bound ends the work."""
+"""The front door: heuristics, local search, exact search; the best plan wins, the lower bound ends the work."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from .blocks import Blocks, Int64, by_arena, from_arrays
 from .bounds import bound_of_blocks
-from .exact import improve
+from .exact import Question, improve
 from .greedy import ORDERS, order_by, place_in_order
+from .local import improve_order
 from .model import LIMIT, Plan, PlannerError, Problem
 from .split import place_by_size, place_by_time
 from .sweep import possible, sweeps
@@ -142,10 +143,23 @@ def _solve_arena(
 
     def report(total: int, bound: int) -> None:
         if progress is not None:
-            progress("exact search", total, bound)
+            progress(method, total, bound)
 
+    exact = Question.possible(blocks)
+    if not exact or deadline is not None:
+        # The exact search finds more, where it can work at all; a tenth of the time gives it a better start.
+        end = deadline if deadline is None or not exact else monotonic() + 0.1 * (deadline - monotonic())
+        before, method = method, "local search"
+        moved = improve_order(blocks, offsets, bound, deadline=end, progress=lambda total: report(total, bound))
+        if _total(blocks, moved) < total:
+            offsets, total = moved, _total(blocks, moved)
+        else:
+            method = before
+    if not exact or total <= bound or (capacity is not None and total <= capacity):
+        return offsets, total, bound, method
+    before, method = method, "exact search"
     found = improve(blocks, offsets, bound, capacity=capacity, deadline=deadline, progress=report)
-    return found.offsets, found.total, found.bound, "exact search" if found.improved else method
+    return found.offsets, found.total, found.bound, method if found.improved else before
 
 
 def _best_of_portfolio(blocks: Blocks, bound: int, progress: Progress | None) -> tuple[Int64, str]:
