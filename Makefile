@@ -37,7 +37,7 @@ annotate: $(VENV)/.ready
 	$(BIN)/cython -a -3 -I cyexec/kernels $(FILE)
 
 bench: build
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --readme
 
 golden: build
 	ORACLE=$(ORACLE) $(BIN)/python -m tests.golden

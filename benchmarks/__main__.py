@@ -1,4 +1,4 @@
-"""Time cyexec beside its peers: ``python -m benchmarks [--seconds S] [--rounds N] [CASE ...]``.
+"""Time cyexec beside its peers: ``python -m benchmarks [--seconds S] [--rounds N] [--readme] [CASE ...]``.
 
 Peers run in processes of their own and take turns, round after round, so that a busy machine slows all of them alike. The
 table shows medians and ratios. MXNet is found through ``CYEXEC_BENCH_MXNET`` (the path of a Python that imports it;
@@ -65,7 +65,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.3, help="for each peer, case and round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md", help="where the table is kept")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     options = parser.parse_args()
     unknown = [c for c in options.cases if c not in CASES]
     if unknown:
@@ -99,9 +99,19 @@ def main() -> int:
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(r) + " |" for r in rows]
     note = f"Medians of {options.rounds} interleaved rounds, {options.threads} threads. Below 1: cyexec is faster.\n"
-    options.output.write_text(note + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    print(f"\n{options.output.read_text()}")
+    table = "\n".join(lines) + "\n\n" + note
+    print(f"\n{table}")
+    if options.readme:
+        _into_readme(table)
     return 0
+
+
+def _into_readme(table: str) -> None:
+    path = HERE.parent / "README.md"
+    text = path.read_text(encoding="utf-8")
+    begin, end = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->"
+    before, rest = text.split(begin)
+    path.write_text(before + begin + table + end + rest.split(end)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":
