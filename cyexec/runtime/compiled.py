@@ -65,11 +65,13 @@ class Compiled:
         return self._schedule
 
     def run(self, start: int, stop: int, seed: int) -> None:
-        """Run some steps."""
+        """Run some steps. When all of a part have run, say so with `finished`."""
+        self._arenas[0].owner = None
         self.schedule().run(start, stop, seed)
 
     def run_forward(self, seed: int) -> None:
         """Run the forward part."""
+        self._arenas[0].owner = None  # until all of it has run: Ctrl-C may come between
         self.schedule().run(0, self.program.num_forward, seed)
         self._arenas[0].owner = self._token
 

@@ -37,10 +37,11 @@ cdef extern from *:
     int cyexec_thread_num() nogil
     int cyexec_team_size() nogil
 
-# Waking a sleeping team takes several microseconds, a barrier between running threads below one: a step shorter than
-# SHARED is not shared, and a range whose shared steps are shorter than REGION together opens no region.
-cdef double SHARED = 8e3        # ns
-cdef double REGION = 4e4        # ns
+# Waking a sleeping team takes several microseconds, a barrier between running threads below one, but milliseconds when
+# the machine is busy and a thread has lost its core: a step shorter than SHARED is not shared, and a range whose shared
+# steps are shorter than REGION together opens no region.
+cdef double SHARED = 1e4        # ns
+cdef double REGION = 1e5        # ns
 cdef double SIGNALS = 0.05      # s between looks for Ctrl-C
 
 cdef int _threads = 0           # 0: not chosen yet
