@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import zlib
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pytest
 
 from cyexec.graph.graph import Builder, Entry, Graph, Node, Target, make_node
 from cyexec.lowering.lower import lower
 from cyexec.ops import registry
 from cyexec.ops.schema import Case, Op
+from cyexec.runtime.arena import Arena
+from cyexec.runtime.compiled import Compiled, plan_graph
 from cyexec.runtime.materialize import run_unplanned
+from cyexec.runtime.schedule import set_num_threads, set_sharing_thresholds
 
 
-def variable(name: str, array: np.ndarray, kind: str = "arg") -> Node:
-    return Node(None, None, (), name, (array.shape,), (array.dtype,), kind)
+def variable(name: str, array: np.ndarray, kind: str = "arg", number: int = -1) -> Node:
+    return Node(None, None, (), name, (array.shape,), (array.dtype,), kind, number=number)
 
 
 def case_inputs(op: Op, case: Case, dtype: str) -> list[np.ndarray]:
@@ -47,13 +53,16 @@ def build(op: Op, case: Case, inputs: list[np.ndarray], gradients: bool) -> Grap
     params = op.params.parse(case.params, op.name)
     names = op.input_names(params)
     num_args = len(op.arg_names(params))
-    variables = [variable(n, a, "arg" if i < num_args else "aux") for i, (n, a) in enumerate(zip(names, inputs))]
+    variables = [
+        variable(n, a, "arg", i) if i < num_args else variable(n, a, "aux", i - num_args)
+        for i, (n, a) in enumerate(zip(names, inputs))
+    ]
     node = make_node(op, params, [v[0] for v in variables], "node")
     outputs = [node[i] for i in range(op.num_visible(params))]
     targets = []
     if gradients:
         heads = [
-            Node(None, None, (), f"_head_grad_{i}", (e.shape,), (e.dtype,), "head_grad")[0]
+            Node(None, None, (), f"_head_grad_{i}", (e.shape,), (e.dtype,), "head_grad", number=i)[0]
             for i, e in enumerate(outputs)
         ]
         heads += [None] * (len(node.shapes) - len(heads))
@@ -85,6 +94,39 @@ def run(graph: Graph, values: dict[str, np.ndarray], seed: int = 0) -> tuple[lis
         elif spec.external:
             external[spec.id] = values[spec.name]
     run_unplanned(program, external, seed)
+    return outputs, grads
+
+
+def run_planned(
+    graph: Graph, values: dict[str, np.ndarray], threads: int, check: bool = False
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """Run a graph as an executor does: shared memory, one arena, a team for even the smallest step.
+
+    Parameters
+    ----------
+    check : bool
+        Poison dead memory and watch the gaps, as CYEXEC_CHECK=1.
+    """
+    outputs = [np.full(e.shape, 77, e.dtype) for e in graph.outputs]
+    grads = {t.name: np.full(t.entry.shape, 77, t.entry.dtype) for t in graph.targets}
+    arrays: dict[str, dict[int, Any]] = {
+        "output": dict(enumerate(outputs)), "grad": dict(enumerate(grads.values())), "arg": {}, "aux": {}, "head_grad": {},
+    }  # fmt: skip
+    for node in graph.nodes:
+        if node.is_variable:
+            arrays[node.kind][node.number] = values[node.name]
+    external = {kind: {i: SimpleNamespace(_array=a) for i, a in found.items()} for kind, found in arrays.items()}
+    old = set_sharing_thresholds(0, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CYEXEC_CHECK", "1") if check else patch.delenv("CYEXEC_CHECK", raising=False)
+        set_num_threads(threads)
+        try:
+            compiled = Compiled(plan_graph(graph), [Arena()], external)
+            compiled.run_forward(0)
+            compiled.run_backward(0)
+        finally:
+            set_num_threads(0)
+            set_sharing_thresholds(*old)
     return outputs, grads
 
 

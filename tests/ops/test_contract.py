@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cyexec.kernels import levels
 from cyexec.ops import registry
 
 from . import harness
@@ -71,12 +72,14 @@ def op_dtype(name, number):
     return registry.get(name).cases[number].dtypes[0]
 
 
-@pytest.mark.parametrize("name,number", CASES, ids=IDS)
+def cases_where(wanted):
+    """Cases for which ``wanted(op, case)``, as arguments of parametrize."""
+    chosen = [(name, i) for name, i in CASES if wanted(registry.get(name), registry.get(name).cases[i])]
+    return pytest.mark.parametrize("name,number", chosen, ids=[f"{name}-{i}" for name, i in chosen])
+
+
+@cases_where(lambda op, case: op.gradient is not None and case.grad and "float64" in case.dtypes)
 def test_gradient_matches_finite_differences(name, number):
-    op = registry.get(name)
-    case = op.cases[number]
-    if op.gradient is None or not case.grad or "float64" not in case.dtypes:
-        pytest.skip("no gradient, or one that is not the derivative")
     op, case, inputs, graph, values = prepare(name, number, "float64", gradients=True)
     rng = np.random.default_rng(1)
     heads = {f"_head_grad_{i}": rng.uniform(-1, 1, e.shape) for i, e in enumerate(graph.outputs)}
@@ -92,12 +95,8 @@ def test_gradient_matches_finite_differences(name, number):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-7, err_msg=f"{name} gradient of {target}")
 
 
-@pytest.mark.parametrize("name,number", CASES, ids=IDS)
+@cases_where(lambda op, case: op.gradient is not None and {"float32", "float64"} <= set(case.dtypes))
 def test_float32_gradient_matches_float64(name, number):
-    op = registry.get(name)
-    case = op.cases[number]
-    if op.gradient is None or not {"float32", "float64"} <= set(case.dtypes):
-        pytest.skip("no gradient or no two dtypes")
     results = []
     for dtype in ("float64", "float32"):
         op, case, inputs, graph, values = prepare(name, number, dtype, gradients=True)
@@ -106,3 +105,44 @@ def test_float32_gradient_matches_float64(name, number):
         results.append(harness.run(graph, {**values, **heads})[1])
     for target, want in results[0].items():
         np.testing.assert_allclose(results[1][target], want, rtol=1e-4, atol=1e-5, err_msg=f"{name} {target}")
+
+
+def run_planned(name, number, threads, check=False):
+    """Outputs, gradients and changed inputs of a case's planned program, even the smallest steps shared by a team."""
+    dtype = op_dtype(name, number)
+    op = registry.get(name)
+    with_gradient = op.gradient is not None and np.dtype(dtype).kind == "f"
+    op, case, inputs, graph, values = prepare(name, number, dtype, gradients=with_gradient)
+    rng = np.random.default_rng(1)
+    for i, e in enumerate(graph.outputs):
+        values[f"_head_grad_{i}"] = rng.uniform(-1, 1, e.shape).astype(e.dtype)
+    outputs, grads = harness.run_planned(graph, values, threads, check)
+    return [*outputs, *grads.values(), *(values[n] for n in op.input_names(op.params.parse(case.params, op.name)))]
+
+
+@pytest.mark.parametrize("name,number", CASES, ids=IDS)
+def test_plan_and_teams_change_no_bit(name, number):
+    """In place or not, poisoned or not, one thread or three, once or again: the same bits."""
+    wanted = run_planned(name, number, 1)
+    for threads, check in ((1, False), (2, False), (3, False), (2, True)):
+        for a, b in zip(run_planned(name, number, threads, check), wanted):
+            np.testing.assert_array_equal(a, b, err_msg=f"{name} {threads} threads, check {check}")
+
+
+@pytest.mark.parametrize("name,number", CASES, ids=IDS)
+def test_levels_agree(name, number):
+    before = levels.level
+    results = {}
+    try:
+        for at in levels.available_levels():
+            levels.set_level(at)
+            results[at] = run_planned(name, number, 1)
+    finally:
+        levels.set_level(before)
+    case = registry.get(name).cases[number]
+    for at, values in results.items():
+        for got, want in zip(values, results["base"]):
+            # Gradients are sums of products of values that the case's tolerance is for.
+            np.testing.assert_allclose(
+                got.astype(np.float64), want.astype(np.float64), rtol=10 * case.rtol, atol=10 * case.atol, err_msg=at
+            )
