@@ -17,6 +17,9 @@ from cyexec.ops import registry
 from cyexec.ops.schema import Case, Op
 from tests.ops import harness
 
+# "operator/case" that MXNet reads or writes out of bounds for: no two answers are the same.
+NOT_ASKED = {"softmax/10"}
+
 
 def attr(value: object) -> str:
     """A parameter as MXNet writes it into symbol files."""
@@ -29,7 +32,7 @@ def examples() -> Iterator[tuple[str, Op, int, str]]:
         if op.hidden or op.random:
             continue
         for number, case in enumerate(op.cases):
-            for dtype in case.dtypes:
+            for dtype in case.dtypes if f"{op.name}/{number}" not in NOT_ASKED else ():
                 yield f"{op.name}/{number}/{dtype}", op, number, dtype
 
 
