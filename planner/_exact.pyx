@@ -241,8 +241,9 @@ cdef class Search:
         cdef uint64_t noise = 0
         cdef double until = 1e300 if deadline is None else deadline
         if capacity != self.capacity or self.node_limit == 0:
-            # Short restarts: the weights they leave behind are worth more than a deep look at one order.
-            self.turn, self.node_limit = 0, 400
+            # Short restarts: the weights they leave behind are worth more than a deep look at one order. But a plan
+            # without a wrong turn takes a node for each block.
+            self.turn, self.node_limit = 0, max(400, 11 * self.blocks // 10)
         self.capacity = capacity
         self.work = self.next_look = 0
         while result == STOPPED and self.work < work_limit and monotonic() < until:

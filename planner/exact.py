@@ -17,7 +17,7 @@ from ._exact import Search
 from .blocks import Blocks, Int64
 
 MOST_INCIDENCES = 3_000_000  # of blocks and sections: beyond, a step of the search costs milliseconds
-QUICK_WORK = 3_000_000  # blocks looked at for one question without a time limit: about 12 ms
+QUICK_WORK = 16_000_000  # blocks looked at for the first question without a time limit: about 20 ms
 _UNLIMITED = 2**62
 
 
@@ -131,7 +131,7 @@ def improve(
         return Outcome(offsets, total, bound, False)
     question, improved = Question(blocks), False
     unit, spent = question.unit, 0
-    work = QUICK_WORK if deadline is None else 20 * QUICK_WORK
+    work = QUICK_WORK if deadline is None else 4 * QUICK_WORK
     high = question.height(offsets)
     low = -(-bound // unit)
     exact_units = bool((question.size == blocks.size[question.alive]).all())

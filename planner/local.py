@@ -17,6 +17,7 @@ from .greedy import place_in_order
 
 _QUICK_STEPS = 2.0e7  # of placing, without a time limit: about 20 ms
 _MOST_ROUNDS = 300
+_MOST_BLOCKS = 20_000  # one round takes a fifth of a second
 _PATIENCE = 400  # rounds without a better plan before going back to the best and moving one block more
 _WARMTH = 0.0005  # by how much of the best total, on average, a plan may be higher than the last and still replace it
 
@@ -44,6 +45,8 @@ def improve_order(
     """
     n = len(blocks.size)
     rounds = int(min(_MOST_ROUNDS, _QUICK_STEPS / max(n, 1) ** 2)) if deadline is None else 1 << 60
+    if n > _MOST_BLOCKS:
+        rounds = 0
     rng = np.random.default_rng(n)
     best = current = offsets
     least = height = int((offsets + blocks.size).max()) if n else 0

@@ -12,6 +12,7 @@ from zlib import crc32
 from .model import Buffer, Plan
 
 _MARGIN_LEFT, _MARGIN_TOP, _MARGIN_BOTTOM, _MARGIN_RIGHT = 86, 44, 40, 14
+_THINNEST_OUTLINED = 3.0  # pixels
 _LABEL_WIDTH, _LABEL_HEIGHT = 6.2, 10.0  # pixels of one character at font size 10, and of a line
 
 
@@ -123,6 +124,8 @@ def _rectangles(
             continue
         left, wide, top, tall = x(low), x(high) - x(low), y(offset + b.size), y(offset) - y(offset + b.size)
         look = ' fill-opacity=".35" stroke-dasharray="2 2"' if b.alias is not None else ""
+        if min(wide, tall) < _THINNEST_OUTLINED:
+            look += ' style="stroke:none"'  # thousands of outlines would hide what they outline
         parts.append(
             f'<rect class="b" x="{left:.2f}" y="{top:.2f}" width="{wide:.2f}" height="{tall:.2f}" '
             f'fill="{colour(b.id)}"{look}><title>{escape(note)}</title></rect>'

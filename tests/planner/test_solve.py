@@ -18,7 +18,7 @@ def test_plans_are_valid_and_not_below_the_bound(problem):
 
 
 @given(problems(most_buffers=30))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_never_worse_than_greedy_by_size(problem):
     assert solve(problem).total <= greedy_total(problem.buffers)
 
