@@ -35,6 +35,7 @@ class Node:
         String attributes, the operator's and the user's.
     number : int
         For variables: position among the arguments, auxiliary states or outputs. Names may repeat; numbers do not.
+        For operators: position in the user's graph, -1 for those that passes make. Random numbers follow from it.
     """
 
     __slots__ = ("op", "params", "inputs", "name", "shapes", "dtypes", "kind", "ctx", "attrs", "number")
@@ -158,19 +159,29 @@ class Graph:
         Topological; the nodes of the forward part first, then those only gradients need.
     num_forward : int
         How many of `nodes` are the forward part.
+
+    `order` gives `nodes` in another order (same rules); by default they stand as MXNet numbers them.
     """
 
-    def __init__(self, outputs: Sequence[Entry], targets: Sequence[Target] = (), is_train: bool = False):
+    def __init__(
+        self,
+        outputs: Sequence[Entry],
+        targets: Sequence[Target] = (),
+        is_train: bool = False,
+        order: Sequence[Node] | None = None,
+    ):
         self.outputs = tuple(outputs)
         self.targets = tuple(targets)
         self.is_train = is_train
         forward = topological(self.outputs)
-        if self.targets:
+        self.num_forward = len(forward)
+        if order is not None:
+            self.nodes = list(order)
+        elif self.targets:
             # Forward nodes come first in the walk because outputs do.
             self.nodes = topological([*self.outputs, *(t.entry for t in self.targets)])
         else:
             self.nodes = forward
-        self.num_forward = len(forward)
 
     def readers(self) -> dict[Entry, list[Node]]:
         """For every entry, the nodes that read it (once for each input that does)."""

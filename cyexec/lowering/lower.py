@@ -50,7 +50,7 @@ class Lowering:
         self.ins: list[Ref] = []
         self.outs: list[Ref] = []
         self._used: set[Entry] = set()
-        self._streams = 0
+        self._streams: dict[int, int] = {}  # how many streams the node of a number has drawn from
 
     # What operators call
 
@@ -150,9 +150,13 @@ class Lowering:
         return self._buffer("workspace", f"{name}_workspace", op, node.ctx if node else 0, tuple(shape), np.dtype(dtype))
 
     def random_stream(self) -> int:
-        """Return a number that no other step of this program has: random steps with one draw from one stream."""
-        self._streams += 1
-        return self._streams
+        """Return a number that no other random step of this program has: each draws from a stream of its own.
+
+        It follows from the node's number in the user's graph, so neither order nor recomputation changes what is drawn.
+        """
+        number = self.node.number if self.node is not None else -1
+        self._streams[number] = self._streams.get(number, 0) + 1
+        return ((number + 1) << 8) + self._streams[number]
 
     # How it is done
 
@@ -238,6 +242,8 @@ class Lowering:
     def _lower_node(self, node: Node, born: dict[Entry, Ref]) -> None:
         entries = self.program.entries
         self.node = node
+        if node.number >= 0:
+            self._streams.pop(node.number, None)  # a node computed again draws the same numbers again
         if node.is_variable:
             entries[node[0]] = self._buffer(
                 node.kind, node.name, "", node.ctx, node.shapes[0], node.dtypes[0], node.number

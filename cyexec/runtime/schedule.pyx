@@ -41,7 +41,12 @@ cdef extern from *:
 # the machine is busy and a thread has lost its core: a step shorter than SHARED is not shared, and a range whose shared
 # steps are shorter than REGION together opens no region.
 cdef double SHARED = 1e4        # ns
-cdef double REGION = 1e5        # ns
+cdef double REGION = 6e4        # ns
+# Below LONG the clock decides: whether a team is faster depends on what else the machine does, and waiting for a thread
+# that has no core costs more than it can save. A longer range is always shared.
+cdef double LONG = 3e6          # ns
+cdef long FIRST_PROBE = 64      # runs until the slower way is tried again; doubles while it stays slower
+cdef long LAST_PROBE = 8192
 cdef double SIGNALS = 0.05      # s between looks for Ctrl-C
 
 cdef int _threads = 0           # 0: not chosen yet
@@ -101,6 +106,41 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+cdef struct Choice:
+    # What runs of one range have taken, alone and as a team: moving averages in seconds.
+    double alone
+    double team
+    long runs
+    long next_probe
+    long interval
+
+
+cdef bint choose_team(Choice* choice) noexcept nogil:
+    """Whether the next run is a team's: both ways twice, then the faster one, with a look at the other now and then."""
+    cdef bint team = choice.team < choice.alone
+    if choice.runs < 4:
+        return choice.runs >= 2
+    return not team if choice.runs >= choice.next_probe else team
+
+
+cdef void learn(Choice* choice, bint team, double seconds) noexcept nogil:
+    cdef double* average = &choice.team if team else &choice.alone
+    cdef bint was_faster = choice.team < choice.alone
+    # The first run of a way warms caches and wakes threads; the second counts.
+    average[0] = seconds if choice.runs < 4 else 0.7 * average[0] + 0.3 * seconds
+    choice.runs += 1
+    if choice.runs == 4:
+        choice.interval = FIRST_PROBE
+    elif choice.runs > choice.next_probe:
+        if (choice.team < choice.alone) != was_faster:
+            choice.interval = FIRST_PROBE
+        elif choice.interval < LAST_PROBE:
+            choice.interval *= 2
+    else:
+        return
+    choice.next_probe = choice.runs + choice.interval
+
+
 cdef class Schedule:
     """Steps made ready to run.
 
@@ -116,6 +156,7 @@ cdef class Schedule:
     cdef Py_ssize_t _count
     cdef bint* _shared
     cdef double* _shared_cost       # running total of the costs of shared steps
+    cdef Choice _choices[2]         # of ranges that begin at step 0 (forward parts), and of others
     cdef object _lock
     cdef list _checks               # steps that look at the user's numbers and may find them wrong; almost always none
 
@@ -157,20 +198,32 @@ cdef class Schedule:
             After Ctrl-C; steps that had begun are finished, later ones are not run.
         """
         cdef int threads
-        cdef bint interrupted
+        cdef bint interrupted, measured = False
+        cdef double cost, begin = 0
+        cdef Choice* choice = &self._choices[start > 0]
         if not 0 <= start <= stop <= self._count:
             raise IndexError(f"steps {start} to {stop} of {self._count}")
         threads = get_num_threads()
-        if threads > 1 and self._shared_cost[stop] - self._shared_cost[start] < REGION:
-            threads = 1
+        if threads > 1:
+            cost = self._shared_cost[stop] - self._shared_cost[start]
+            if cost < REGION:
+                threads = 1
+            elif 0 < REGION and cost < LONG:
+                measured = True
+                if not choose_team(choice):
+                    threads = 1
         if not self._lock.acquire(False):
             self._lock.acquire()
         try:
             with nogil:
+                if measured:
+                    begin = cyexec_now()
                 if threads == 1:
                     interrupted = run_alone(self._array, start, stop, seed)
                 else:
                     interrupted = run_team(self._array, self._shared, start, stop, seed, threads)
+                if measured:
+                    learn(choice, threads > 1, cyexec_now() - begin)
         finally:
             self._lock.release()
         if self._checks:

@@ -1,0 +1,37 @@
+"""Choose an order of a graph's nodes that lowers the peak of memory."""
+
+from __future__ import annotations
+
+import planner
+
+from ..graph.graph import Graph, Node
+from .alias import share_memory
+from .dag import BARRIER, program_dag
+from .lower import lower
+
+# Searching the order of a larger graph would take longer than binding it.
+MOST_NODES = 20_000
+
+
+def in_order(graph: Graph, operators: list[int]) -> Graph:
+    """Return `graph` with its operator nodes in the order of these positions, each part's variables before them."""
+    parts: tuple[list[Node], list[Node]] = ([], [])
+    chosen = [(i, graph.nodes[i]) for i in operators if i != BARRIER]
+    variables = [(i, n) for i, n in enumerate(graph.nodes) if n.op is None]
+    for i, node in variables + chosen:
+        parts[i >= graph.num_forward].append(node)
+    return Graph(graph.outputs, graph.targets, graph.is_train, order=[*parts[0], *parts[1]])
+
+
+def order_nodes(graph: Graph) -> Graph:
+    """Return `graph` in an order whose peak is estimated to be lower, or `graph` itself if none was found.
+
+    The estimate takes every value for memory of its own; in-place steps are decided after the order.
+    """
+    if len(graph.nodes) > MOST_NODES:
+        return graph
+    dag = program_dag(share_memory(lower(graph), inplace=False))
+    found = planner.order(dag)
+    if found.peak >= dag.peak():
+        return graph
+    return in_order(graph, [int(i) for i in found.ids])  # type: ignore[call-overload]

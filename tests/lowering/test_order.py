@@ -1,0 +1,85 @@
+"""Reordering lowers the arena and changes no number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import cyexec as mx
+from cyexec.graph.graph import Graph
+from cyexec.lowering.alias import share_memory
+from cyexec.lowering.dag import BARRIER, program_dag
+from cyexec.lowering.lower import lower
+from cyexec.lowering.order import in_order, order_nodes
+from cyexec.passes import add_gradient
+from cyexec.runtime import compiled
+
+from ..ops.harness import run
+from ..runtime.test_random_graphs import SLOW, forward_graph
+from ..strategies import nets
+
+
+def wide_then_narrow(branches: int = 6) -> mx.Symbol:
+    """Many wide values that MXNet's order makes first and sums up last."""
+    x = mx.sym.Variable("x")
+    wide = [mx.sym.Concat(*[x + float(i)] * 16, dim=1) for i in range(branches)]
+    sums = [mx.sym.sum(w * w, axis=1, keepdims=True) for w in wide]
+    return mx.sym.Concat(*[mx.sym.tanh(s) for s in sums], *[mx.sym.max(w, axis=1, keepdims=True) for w in wide], dim=1)
+
+
+def test_order_lowers_the_arena(monkeypatch):
+    ordered = wide_then_narrow().plan(grad_req="null", x=(64, 64))
+    monkeypatch.setattr(compiled, "order_nodes", lambda graph: graph)
+    given_order = wide_then_narrow().plan(grad_req="null", x=(64, 64))
+    assert ordered.total < given_order.total
+
+
+def test_backward_stays_behind_forward():
+    executor = wide_then_narrow().simple_bind(mx.cpu(), x=(64, 64))
+    graph = executor.plan.program.graph
+    forward = set(graph.nodes[: graph.num_forward])
+    assert all(e.node in forward for e in graph.outputs)
+    x = np.random.default_rng(0).uniform(-1, 1, (64, 64)).astype(np.float32)
+    executor.forward(is_train=True, x=x)
+    executor.backward(mx.nd.ones(executor.outputs[0].shape))
+    small = wide_then_narrow().simple_bind(mx.cpu(), x=(64, 64), grad_req="null")
+    np.testing.assert_array_equal(small.forward(x=x)[0].asnumpy(), executor.outputs[0].asnumpy())
+
+
+@SLOW
+@given(nets())
+def test_any_order_gives_the_same_bits(net):
+    base = forward_graph(net, "float32")
+    graph = add_gradient.run(Graph(base.outputs, (), True), [(i, "write") for i in range(len(net.args))])
+    dag = program_dag(share_memory(lower(graph), inplace=False))
+    # Latest first, as far as the dag allows: an order far from the one given.
+    waiting = {n.id: set(n.inputs) | set(n.after) for n in dag.nodes}
+    picked = []
+    while waiting:
+        ready = max(i for i, before in waiting.items() if not before & waiting.keys())
+        picked.append(ready)
+        del waiting[ready]
+    values = {n: a.astype(np.float32) for n, a in {**net.args, **net.aux}.items()}
+    values.update({f"_head_grad_{i}": h.astype(np.float32) for i, h in enumerate(net.heads)})
+    wanted = run(graph, {k: v.copy() for k, v in values.items()}, seed=3)
+    for other in (in_order(graph, picked), order_nodes(graph)):
+        outputs, grads = run(other, {k: v.copy() for k, v in values.items()}, seed=3)
+        for a, b in zip([*outputs, *grads.values()], [*wanted[0], *wanted[1].values()]):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_large_graphs_are_left_in_their_order(monkeypatch):
+    monkeypatch.setattr("cyexec.lowering.order.MOST_NODES", 5)
+    graph = wide_then_narrow().simple_bind(mx.cpu(), x=(2, 2), grad_req="null")._graph
+    assert order_nodes(graph) is graph
+
+
+@pytest.mark.parametrize("with_gradients", [False, True])
+def test_dag_has_every_operator_once(with_gradients):
+    executor = wide_then_narrow(2).simple_bind(mx.cpu(), x=(2, 2), grad_req="write" if with_gradients else "null")
+    graph = executor.plan.program.graph
+    dag = program_dag(share_memory(lower(graph), inplace=False))
+    ids = [n.id for n in dag.nodes if n.id != BARRIER]
+    assert sorted(ids) == [i for i, n in enumerate(graph.nodes) if n.op is not None]
+    assert (BARRIER in [n.id for n in dag.nodes]) == with_gradients
