@@ -174,6 +174,7 @@ register(
         inputs=("data", "label"),
         infer_shape=_softmax_output_shape,
         gradient=_softmax_output_gradient,
+        loss=True,
         lower=_softmax_output_lower,
         reference=_softmax_output_numpy,
         cases=(

@@ -100,6 +100,8 @@ class Op:
         Not a function of `mx.sym` and `mx.nd` (gradient operators).
     random : bool
         Draws random numbers: never merged with an equal node, never folded.
+    loss : bool
+        Backward needs no head gradient of it; where its gradient reads one all the same, a missing one counts as ones.
     cases : tuple of Case
         Examples; an operator without any fails the tests.
     """
@@ -121,6 +123,7 @@ class Op:
     variadic: str | None = None
     hidden: bool = False
     random: bool = False
+    loss: bool = False
     cases: tuple[Case, ...] = ()
 
     def arg_names(self, params: Params) -> tuple[str, ...]:

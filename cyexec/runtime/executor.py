@@ -241,6 +241,8 @@ class Executor:
                 raise TypeError(f"inputs must be NDArray, found {type(value)}")
         for i in compiled.program.needed_heads:
             if i >= len(out_grads):
+                if self._graph.outputs[i].node.op.loss:
+                    continue
                 raise MXNetError(
                     f"head gradient of output {i} ('{names[i]}') is required when calling backward, because "
                     f"{self._graph.outputs[i].node.describe()} is not a loss function. To minimise the output itself, "
@@ -252,7 +254,8 @@ class Executor:
                     f"expected {self._heads[i].shape}"
                 )
         for i in compiled.program.needed_heads:
-            np.copyto(self._heads[i]._array, out_grads[i]._array, casting="unsafe")
+            head = out_grads[i]._array if i < len(out_grads) else 1.0
+            np.copyto(self._heads[i]._array, head, casting="unsafe")
 
     # Monitoring
 

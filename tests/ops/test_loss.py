@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import cyexec as mx
 from cyexec.ops import registry
 from cyexec.ops.schema import Case
 from cyexec.ops.softmax import softmax_numpy
@@ -98,3 +99,15 @@ def test_prod_gradient_at_zeros():
     x = np.array([[2.0, 0.0, 3.0], [0.0, 0.0, 1.0], [2.0, 3.0, 4.0]])
     got = gradient("prod", [x], np.ones(3), axis=1)
     np.testing.assert_array_equal(got, [[0, 6, 0], [0, 0, 0], [12, 8, 6]])
+
+
+def test_softmax_output_without_head_gradient():
+    """With out_grad a missing head gradient is one, so a training script's ``backward()`` runs, as in MXNet."""
+    sym = mx.sym.SoftmaxOutput(mx.sym.Variable("data"), mx.sym.Variable("label"), out_grad=True)
+    grad = mx.nd.empty((4, 3))
+    executor = sym.bind(mx.cpu(), {"data": mx.nd.array(X), "label": mx.nd.array(LABEL)}, {"data": grad})
+    executor.forward(is_train=True)
+    executor.backward()
+    np.testing.assert_allclose(grad.asnumpy(), softmax_numpy(X) - one_hot(LABEL), atol=1e-6)
+    executor.backward(mx.nd.array(HEAD))
+    np.testing.assert_allclose(grad.asnumpy(), (softmax_numpy(X) - one_hot(LABEL)) * HEAD, atol=1e-6)
