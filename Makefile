@@ -3,35 +3,54 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ORACLE ?= python3.8
+# ccache, where there is one: a second build of the same sources takes seconds.
+ifneq ($(shell command -v ccache 2>/dev/null),)
+ifeq ($(origin CC),default)
+export CC = ccache cc
+endif
+endif
 
-.PHONY: build debug test demo lint types annotate bench golden clean
+.PHONY: build debug test check-debug demo lint format types annotate bench golden clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --upgrade 'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
+		'setuptools>=77' 'cython>=3.1' 'numpy>=2.0' pytest hypothesis
+	touch $@
+
+$(VENV)/.tools: pyproject.toml | $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff mypy
 	touch $@
 
 build: $(VENV)/.ready
 	$(BIN)/python setup.py --quiet build_ext --inplace
 
+# Bounds of every memoryview checked. The next `make build` makes a release again.
 debug: $(VENV)/.ready
-	CYEXEC_DEBUG=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
+	CYEXEC_DEBUG=1 $(BIN)/python setup.py --quiet build_ext --inplace
 
 test: build
 	$(BIN)/python -m pytest tests
 
+# A step cannot raise: what a check finds is an "unraisable" exception, and an error here.
+check-debug: debug
+	$(BIN)/python -m pytest -W error::pytest.PytestUnraisableExceptionWarning tests/kernels tests/ops
+
 demo: build
 	$(BIN)/python -m cyexec.demo
 
-lint: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet ruff
-	$(BIN)/ruff check cyexec planner tests benchmarks setup.py
+lint: $(VENV)/.tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
-types: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet mypy
-	$(BIN)/mypy cyexec planner
+format: $(VENV)/.tools
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.tools
+	$(BIN)/mypy
 
 annotate: $(VENV)/.ready
 	$(BIN)/cython -a -3 -I cyexec/kernels $(FILE)

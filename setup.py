@@ -9,22 +9,29 @@ A kernel family is one file, ``cyexec/kernels/NAME.pxi``. Its first lines say wh
 
 The dtype "any" builds one module for all: the class looks at its operands' dtypes itself.
 
-For each level and dtype a stub that defines ``real`` and includes the family is written under ``build/levels`` and
-compiled with the level's flags to ``cyexec/kernels/_NAME_DTYPE_LEVEL``. `cyexec.kernels.levels` picks one at import.
+For each dtype a stub that defines ``real`` and includes the family is written under ``build/levels`` and translated to C
+once. For each level a C file that includes this one is compiled with the level's flags to
+``cyexec/kernels/_NAME_DTYPE_LEVEL``. `cyexec.kernels.levels` picks one at import.
 ``CYEXEC_LEVELS="base v3"`` builds only these levels (for work on the library; a release has all of them).
+``CYEXEC_DEBUG=1`` checks bounds and keeps symbols. ``CC="ccache gcc"`` works, and is what the Makefile sets if it can.
 """
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
 KERNELS = Path("cyexec/kernels")
-STUBS = Path("build/levels")
+DEBUG = bool(os.environ.get("CYEXEC_DEBUG"))
+BUILD = Path("build/debug" if DEBUG else "build")  # a debug build translates differently: checks are in the C
+STUBS = BUILD / "levels"
+TRANSLATED = BUILD / "cython"
 SHARED = "cyexec.kernels._memoryview"  # Cython writes its source: memoryview code compiled once for all modules
 
 LEVELS = {
@@ -39,12 +46,19 @@ REALS = {
     "any": "unsigned char",
 }  # fmt: skip
 # Neither flag changes a result: they let the compiler vectorise around errno and floating-point traps.
-FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-fno-plt", "-Wno-unused-function", "-Wno-unknown-pragmas"]
-if os.environ.get("CYEXEC_DEBUG"):
-    FLAGS = ["-O1", "-g", "-fno-math-errno", "-fno-trapping-math"]
+NUMBERS = ["-fno-math-errno", "-fno-trapping-math"]
+# Silenced: helpers that a dtype does not use, pragmas of other compilers, `x != x` (NaN) in a kernel built for integers,
+# and register blocks that GCC does not see to be written before they are read.
+WARNINGS = [
+    f"-Wno-{w}"
+    for w in ("unused-function", "unknown-pragmas", "tautological-compare", "uninitialized", "maybe-uninitialized")
+]
+FLAGS = ["-O1", "-g", *NUMBERS, *WARNINGS] if DEBUG else ["-O3", "-g0", "-fno-plt", *NUMBERS, *WARNINGS]
+# Symbols are half of a module's size and of use to nobody without -g. ("-s" is GNU ld's.)
+LINK = ["-s"] if sys.platform == "linux" and not DEBUG else []
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": bool(os.environ.get("CYEXEC_DEBUG")),
+    "boundscheck": DEBUG,
     "wraparound": False,
     "cdivision": True,
     "initializedcheck": False,
@@ -91,39 +105,68 @@ def write_if_changed(path: Path, text: str) -> None:
 
 
 def family_extensions() -> list[Extension]:
-    """One extension for each kernel family, dtype and level."""
+    """One extension for each kernel family and dtype, at the base level; `add_levels` makes the others of it."""
     STUBS.mkdir(parents=True, exist_ok=True)
     extensions = []
     for path in sorted(KERNELS.glob("*.pxi")):
-        families_levels, dtypes = header(path, "levels"), header(path, "dtypes")
-        base_dtypes, flags = header(path, "base-dtypes", False), header(path, "flags", False)
+        dtypes, base_dtypes = header(path, "dtypes"), header(path, "base-dtypes", False)
         for dtype in dtypes + base_dtypes:
-            for level in [lv for lv in wanted_levels() if lv == "base" or lv in families_levels and dtype in dtypes]:
-                name = f"_{path.stem}_{dtype}_{level}"
-                stub = STUBS / f"{name}.pyx"
-                constants = "".join(f"    IS_{d.upper()} = {int(d == dtype)}\n" for d in REALS)
-                constants += f"    IS_FLOATING = {int(dtype[0] == 'f')}\n"
-                write_if_changed(
-                    stub,
-                    f"ctypedef {REALS[dtype]} real\ncdef enum:\n{constants}\n"
-                    f'include "{os.path.relpath(path, STUBS)}"\n',
-                )
-                extensions.append(
-                    Extension(
-                        f"cyexec.kernels.{name}",
-                        [str(stub)],
-                        include_dirs=[str(KERNELS)],
-                        define_macros=[("REAL", REALS[dtype]), (f"REAL_IS_{dtype.upper()}", "1")],
-                        extra_compile_args=FLAGS + flags + LEVELS[level],
-                        depends=sorted(str(h) for h in used_headers(path)),
-                    )
-                )
+            name = f"_{path.stem}_{dtype}"
+            stub = STUBS / f"{name}.pyx"
+            constants = "".join(f"    IS_{d.upper()} = {int(d == dtype)}\n" for d in REALS)
+            constants += f"    IS_FLOATING = {int(dtype[0] == 'f')}\n"
+            write_if_changed(
+                stub,
+                f'ctypedef {REALS[dtype]} real\ncdef enum:\n{constants}\ninclude "{os.path.relpath(path, STUBS)}"\n',
+            )
+            extension = Extension(
+                f"cyexec.kernels.{name}",
+                [str(stub)],
+                include_dirs=[str(KERNELS)],
+                define_macros=[("REAL", REALS[dtype]), (f"REAL_IS_{dtype.upper()}", "1")],
+                extra_compile_args=FLAGS + header(path, "flags", False),
+                extra_link_args=LINK,
+                depends=sorted(str(h) for h in used_headers(path)),
+            )
+            extensions.append(extension)
+    return extensions
+
+
+def add_levels(extension: Extension) -> list[Extension]:
+    """Extensions of a translated family and dtype, one for each of its levels.
+
+    A level's C file gives the module's entry point the level's name and includes the translation: Cython's work, a third
+    of the whole build, is done once. (Python takes a module's name from where it is found, not from its C.)
+    """
+    short = extension.name.rpartition(".")[2]
+    family, _, dtype = short[1:].rpartition("_")
+    path, translated = KERNELS / f"{family}.pxi", Path(extension.sources[0])
+    levels = header(path, "levels") if dtype in header(path, "dtypes") else ["base"]
+    extensions = []
+    for level in wanted_levels():
+        if level != "base" and level not in levels:
+            continue
+        source = STUBS / f"{short}_{level}.c"
+        write_if_changed(
+            source,
+            f'#define PyInit_{short} PyInit_{short}_{level}\n#include "{os.path.relpath(translated, STUBS)}"\n',
+        )
+        levelled = Extension(
+            f"{extension.name}_{level}",
+            [str(source)],
+            include_dirs=extension.include_dirs,
+            define_macros=extension.define_macros,
+            extra_compile_args=extension.extra_compile_args + LEVELS[level],
+            extra_link_args=extension.extra_link_args,
+            depends=[*extension.depends, str(translated)],
+        )
+        extensions.append(levelled)
     return extensions
 
 
 def plain_extensions() -> list[Extension]:
     """Modules that are not levelled: built once, for the base."""
-    extensions = [Extension(SHARED, [], extra_compile_args=["-O2"])]
+    extensions = [Extension(SHARED, [], extra_compile_args=["-O2"], extra_link_args=LINK)]
     sources = [*Path("cyexec").rglob("*.pyx"), *Path("planner").rglob("*.pyx")]
     for path in sorted(sources):
         name = ".".join(path.with_suffix("").parts)
@@ -134,7 +177,7 @@ def plain_extensions() -> list[Extension]:
                 [str(path)],
                 include_dirs=[str(KERNELS), numpy.get_include()],
                 extra_compile_args=FLAGS + openmp,
-                extra_link_args=openmp,
+                extra_link_args=openmp + LINK,
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
                 depends=sorted(str(h) for h in used_headers(path)),
             )
@@ -143,21 +186,53 @@ def plain_extensions() -> list[Extension]:
 
 
 class ParallelBuild(build_ext):
-    """build_ext that uses every core."""
+    """build_ext that uses every core and says how far it is."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
 
+    def build_extensions(self) -> None:
+        mark, kind = Path("build/kind"), "debug" if DEBUG else "release"
+        self.force = self.force or mark.exists() and mark.read_text() != kind
+        mark.unlink(missing_ok=True)  # an interrupted build leaves no claim
+        self.stale = [e.name for e in self.extensions if self.force or self._is_stale(e)]
+        self.started = 0
+        super().build_extensions()
+        mark.write_text(kind)
 
-setup(
-    ext_modules=cythonize(
-        plain_extensions() + family_extensions(),
+    def _is_stale(self, ext: Extension) -> bool:
+        return newer_group([*ext.sources, *ext.depends], self.get_ext_fullpath(ext.name))
+
+    def build_extension(self, ext: Extension) -> None:
+        if ext.name in self.stale:
+            self.started += 1
+            print(f"[{self.started:3}/{len(self.stale)}] {ext.name}", flush=True)
+        super().build_extension(ext)
+
+    def get_source_files(self) -> list[str]:
+        """Nothing for the source distribution: MANIFEST.in says it all, and translations are not sources."""
+        return []
+
+
+def translate() -> list[Extension]:
+    """All extensions, their Cython sources translated to C."""
+    plain, families = plain_extensions(), family_extensions()
+    translated = cythonize(
+        plain + families,
         compiler_directives=DIRECTIVES,
         shared_utility_qualified_name=SHARED,
-        build_dir="build/cython",
-        nthreads=0,
+        build_dir=str(TRANSLATED),
+        nthreads=os.cpu_count() or 1,
         show_all_warnings=False,
-    ),
-    cmdclass={"build_ext": ParallelBuild},
-)
+        quiet=True,
+    )
+    families_names = {extension.name for extension in families}
+    extensions = []
+    for extension in translated:
+        extensions += add_levels(extension) if extension.name in families_names else [extension]
+    return extensions
+
+
+if __name__ == "__main__":
+    setup(ext_modules=translate(), cmdclass={"build_ext": ParallelBuild})
