@@ -31,6 +31,49 @@ class Instr(NamedTuple):
     scalar: float = 0.0
 
 
+class OperandScalar(float):
+    """A scalar that stands for an array, as in ``x + 0.1``: it is rounded to the array's dtype before anything is computed.
+
+    Constants of a formula are plain floats: they keep the precision of the kernel.
+    """
+
+
+# What a comparison of anything with a scalar beyond all integers of its dtype is: (scalar too large, too small, NaN).
+_BEYOND = {
+    "equal_s": (0, 0, 0), "not_equal_s": (1, 1, 1), "lesser_s": (1, 0, 0), "lesser_equal_s": (1, 0, 0),
+    "greater_s": (0, 1, 0), "greater_equal_s": (0, 1, 0),
+}  # fmt: skip
+
+
+def _with_scalar_of(instr: Instr, dtype: np.dtype) -> Instr:
+    """`instr` with an operand scalar as a number of `dtype`; integers drop the fraction, as MXNet's do.
+
+    MXNet also wraps what is out of range, so ``uint8 < 256`` is nowhere true; here comparisons and extremes tell the truth.
+    """
+    scalar = instr.scalar
+    if not isinstance(scalar, OperandScalar):
+        return instr
+    if dtype == FLOAT16:
+        with np.errstate(over="ignore"):
+            return instr._replace(scalar=float(np.float16(scalar)))
+    if dtype.kind not in "iu":
+        return instr._replace(scalar=float(scalar))
+    range_ = np.iinfo(dtype)
+    if not range_.min - 1 < scalar < range_.max + 1:
+        if instr.name in _BEYOND:
+            large, small, nan = _BEYOND[instr.name]
+            return Instr("const", (), large if scalar > 0 else small if scalar < 0 else nan)
+        if instr.name in ("maximum_s", "minimum_s") and not np.isnan(scalar):
+            if (instr.name == "maximum_s") != (scalar > 0):
+                return Instr("copy", instr.args)
+            # As a double, the largest int64 would be one too many.
+            return Instr("const", (), float(min(range_.max, 2**63 - 1024)) if scalar > 0 else float(range_.min))
+        if not np.isfinite(scalar):
+            return instr._replace(scalar=0.0)
+        return instr._replace(scalar=float((int(scalar) - range_.min) % 2**range_.bits + range_.min))
+    return instr._replace(scalar=float(int(scalar)))
+
+
 class Lowering:
     """What an operator's ``lower(low, node)`` works with.
 
@@ -107,6 +150,7 @@ class Lowering:
         """
         shape = writes[0].shape
         dtype = writes[0].dtype if dtype is None else dtype
+        code = [_with_scalar_of(instr, dtype) for instr in code]
         results = tuple(results) if results is not None else (len(reads) + len(code) - 1,)
         kernel = "elementwise.Elementwise"
         supported = levels.supports_instructions(dtype, tuple(i.name for i in code))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base import ShapeError
+from ..lowering.lower import OperandScalar
 from . import special
 from .chain import Expression, elementwise, register_hidden
 from .infer import product, same_shape, zero_gradient
@@ -187,7 +188,9 @@ def _define_scalar(names, doc, instruction, reference, expression, swapped, doma
         hidden = register_hidden(
             f"_backward{names[0]}",
             # The scalar has the place of the other operand.
-            lambda p, g, x: expression(p, g, x.const(p.scalar), x) if swapped else expression(p, g, x, x.const(p.scalar)),
+            lambda p, g, x: expression(p, g, x.const(OperandScalar(p.scalar)), x)
+            if swapped
+            else expression(p, g, x, x.const(OperandScalar(p.scalar))),
             2,
             params=ScalarParams,
         )
@@ -205,7 +208,7 @@ def _define_scalar(names, doc, instruction, reference, expression, swapped, doma
             return np.asarray(reference(s, x) if swapped else reference(x, s)).astype(x.dtype)
 
     def code(p: Any) -> list:
-        made = elementwise(lambda p, x: getattr(x, ("r" if swapped else "") + instruction)(p.scalar))
+        made = elementwise(lambda p, x: getattr(x, ("r" if swapped else "") + instruction)(OperandScalar(p.scalar)))
         return made(p)
 
     low, high = domain

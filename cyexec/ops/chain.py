@@ -22,7 +22,8 @@ class _Chain:
         self.code: list[tuple[str, tuple[int, ...], float]] = []
 
     def add(self, name: str, args: tuple[int, ...], scalar: float = 0.0) -> Value:
-        line = (name, args, float(scalar))
+        # An OperandScalar stays one.
+        line = (name, args, scalar if isinstance(scalar, float) else float(scalar))
         if line not in self.code:
             self.code.append(line)
         return Value(self, self.num_inputs + self.code.index(line))
