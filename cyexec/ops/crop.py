@@ -42,7 +42,8 @@ def _crop_box(p, ins):
 
 
 def _crop_shapes(p, ins, outs):
-    if any(s is None or min(s, default=0) < 0 for s in ins):
+    # Batch and channels are those of the data; of the second array only height and width are needed.
+    if any(s is None or min(s[2:], default=0) < 0 for s in ins):
         return ins, outs
     return ins, [unify(outs[0], _crop_box(p, ins)[1])]
 

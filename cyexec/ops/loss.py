@@ -283,7 +283,8 @@ for _name, _what, _lower, _absolute in (
 def _make_loss_grad_lower(low, node):
     p, x, out = node.params, low.ins[0], low.outs[0]
     if p.normalization != "valid":
-        low.fill(out, p.grad_scale / (max(x.shape[0], 1) if p.normalization == "batch" else 1))
+        # MXNet counts the rows: all axes but the last.
+        low.fill(out, p.grad_scale / (max(product(x.shape[:-1]), 1) if p.normalization == "batch" else 1))
         return
     above = low.workspace(x.shape, x.dtype)
     count = low.workspace((1,) * len(x.shape), x.dtype)
@@ -315,6 +316,8 @@ register(
             Case(shapes={"data": (4, 3)}, params={"grad_scale": 3.0}, grad=False, dtypes=_FLOATS),
             Case(shapes={"data": (4, 3)}, params={"normalization": "batch"}, grad=False),
             Case(shapes={"data": (4, 3)}, params={"normalization": "valid", "valid_thresh": 0.3}, grad=False),
+            Case(shapes={"data": (2, 3, 4)}, params={"normalization": "batch"}, grad=False),
+            Case(shapes={"data": (4,)}, params={"normalization": "batch"}, grad=False),
         ),
     )
 )

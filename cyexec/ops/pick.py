@@ -39,7 +39,8 @@ def _pick_shapes(p, ins, outs):
     axis = _pick_axis(p, len(data))
     reduced, kept = (*data[:axis], *data[axis + 1 :]), (*data[:axis], 1, *data[axis + 1 :])
     # The index may have the axis, with extent 1, or not, whatever keepdims says.
-    wanted = kept if index is not None and len(index) == len(kept) else reduced
+    # MXNet, having no arrays without dimensions, infers it for data of one dimension.
+    wanted = kept if (len(index) == len(kept) if index is not None else not reduced) else reduced
     index = unify(index, wanted, "the index and the data without the axis")
     return [data, index], [unify(outs[0], kept if p.keepdims else reduced or (1,))]
 
@@ -72,7 +73,7 @@ def _pick_numpy(p, data, index, is_train):
     if index.ndim < data.ndim:
         index = np.expand_dims(index, p.axis)
     out = np.take_along_axis(data, index, p.axis)
-    return out if p.keepdims else np.squeeze(out, p.axis)
+    return out if p.keepdims else np.atleast_1d(np.squeeze(out, p.axis))
 
 
 register(
@@ -98,6 +99,7 @@ register(
                 params={"axis": 1},
             ),
             Case(shapes={"data": (3, 2)}, data={"index": np.array([[0, 1]])}, params={"axis": 0, "keepdims": True}),
+            Case(shapes={"data": (3,)}, data={"index": np.array([1], np.float32)}),
         ),
     )
 )  # fmt: skip

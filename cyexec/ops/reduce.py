@@ -163,15 +163,15 @@ def _prod_grad_lower(low, node):
         Instr("equal_s", (3,), 0.0),  # 5: no zero in the group
         Instr("equal_s", (3,), 1.0),  # 6: exactly one
         Instr("div", (4, 1)),  # 7: product without x
-        Instr("mul", (5, 7)),  # 8
-        Instr("mul", (6, 4)),  # 9
-        Instr("where", (2, 9, 8)),  # 10; `others` is 1 where x is zero, so nothing here is infinite
-        Instr("mul", (0, 10)),  # 11
-        Instr("equal", (1, 1)),  # 12
-        Instr("const", (), 0.0),  # 13
-        Instr("where", (12, 11, 13)),
+        Instr("const", (), 0.0),  # 8
+        Instr("where", (5, 7, 8)),  # 9; not 5 * 7, which is NaN where the product has overflowed
+        Instr("where", (6, 4, 8)),  # 10
+        Instr("where", (2, 10, 9)),  # 11; `others` is 1 where x is zero
+        Instr("mul", (0, 11)),  # 12
+        Instr("equal", (1, 1)),  # 13
+        Instr("where", (13, 12, 8)),
     ]
-    low.elementwise(code if p.nan else code[:7], [head.reshape(*keep), others, zero, zeros, product_], [out])
+    low.elementwise(code if p.nan else code[:8], [head.reshape(*keep), others, zero, zeros, product_], [out])
 
 
 register(

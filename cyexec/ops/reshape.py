@@ -253,6 +253,7 @@ def _expand_dims_shapes(p, ins, outs):
         out = unify(out, (*data[:axis], 1, *data[axis:]))
     if out is not None:
         axis = normalize_axis(p.axis, len(out))
+        out = unify(out, (*out[:axis], 1, *out[axis + 1 :]))
         data = unify(data, (*out[:axis], *out[axis + 1 :]))
     return [data], [out]
 

@@ -58,3 +58,20 @@ def test_gradient_of_take_adds_copies_up():
         executor.forward(is_train=True)
         executor.backward(mx.nd.ones((3, 2)))
         np.testing.assert_array_equal(executor.grad_dict["data"].asnumpy(), want)
+
+
+def test_pick_infers_an_index_of_one_element_for_vectors():
+    x, index = mx.sym.Variable("x"), mx.sym.Variable("index")
+    assert mx.sym.pick(x, index, axis=0).infer_shape(x=(3,))[0] == [(3,), (1,)]
+
+
+def test_crop_needs_height_and_width_alone_of_its_second_array():
+    x, like = mx.sym.Variable("x"), mx.sym.Variable("like")
+    _, out, _ = mx.sym.Crop(x, like, num_args=2).infer_shape_partial(x=(2, 1, 2, 5), like=(2, 0, 2, 4))
+    assert out == [(2, 1, 2, 4)]
+
+
+def test_expand_dims_knows_its_axis_from_the_output_alone():
+    x, like = mx.sym.Variable("x"), mx.sym.Variable("like")
+    args, out, _ = (mx.sym.expand_dims(x, axis=1) + like).infer_shape_partial(like=(3, 0, 2))
+    assert out == [(3, 1, 2)] and args[0] == (3, 2)

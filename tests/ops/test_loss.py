@@ -99,6 +99,9 @@ def test_prod_gradient_at_zeros():
     x = np.array([[2.0, 0.0, 3.0], [0.0, 0.0, 1.0], [2.0, 3.0, 4.0]])
     got = gradient("prod", [x], np.ones(3), axis=1)
     np.testing.assert_array_equal(got, [[0, 6, 0], [0, 0, 0], [12, 8, 6]])
+    # The product of the others overflows, but one of the others is 0.
+    got = gradient("prod", [np.array([[0.0, 1e200, 1e200]])], np.ones(1), axis=1)
+    np.testing.assert_array_equal(got, [[np.inf, 0, 0]])
 
 
 def test_softmax_output_without_head_gradient():
