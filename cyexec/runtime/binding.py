@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
     from ..symbol import Symbol
 
 REQUESTS = ("null", "write", "add")
+
+
+def as_bytes(limit: int | str | None) -> int | None:
+    """Bytes from a number or from text such as ``"512MB"`` (powers of 1024). Raises ValueError for anything else."""
+    if limit is None:
+        return None
+    if isinstance(limit, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?\s*", limit, re.IGNORECASE)
+        if not match:
+            raise ValueError(f"memory_limit is {limit!r}; expected bytes, or text such as '512MB'")
+        return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    if isinstance(limit, bool) or not hasattr(limit, "__index__") or limit.__index__() < 0:
+        raise ValueError(f"memory_limit is {limit!r}; expected a number of bytes, or text such as '512MB'")
+    return limit.__index__()
 
 
 def _check_context(ctx: Any, what: str = "ctx") -> Context:
@@ -133,6 +148,7 @@ def bind(
     shared_exec: Executor | None = None,
     *,
     plan_time_limit: float | None = None,
+    memory_limit: int | str | None = None,
 ) -> Executor:
     """Bind a symbol to the user's arrays. See `Symbol.bind`.
 
@@ -162,7 +178,8 @@ def bind(
     arenas = shared_exec._arenas if shared_exec is not None else None
     graph = _place(graph, ctx, group2ctx)
     return Executor(
-        symbol, graph, ctx, arg_arrays, grads, reqs, aux_arrays, group2ctx, arenas, plan_time_limit or 0.0  # type: ignore[arg-type]
+        symbol, graph, ctx, arg_arrays, grads, reqs, aux_arrays, group2ctx, arenas,  # type: ignore[arg-type]
+        plan_time_limit or 0.0, as_bytes(memory_limit),
     )
 
 
@@ -177,6 +194,7 @@ def simple_bind(
     shared_exec: Executor | None = None,
     shared_buffer: dict[str, NDArray] | None = None,
     plan_time_limit: float | None = None,
+    memory_limit: int | str | None = None,
     **kwargs: tuple[int, ...],
 ) -> Executor:
     """Infer all shapes from the given ones, allocate arrays of zeros and bind. See `Symbol.simple_bind`."""
@@ -206,7 +224,9 @@ def simple_bind(
     grads = [allocate.gradient(n, *w) if r != "null" else None for n, w, r in zip(names, wanted, reqs)]
     aux = [allocate.auxiliary(n, *w) for n, w in zip(aux_names, wanted_aux)]
     arenas = shared_exec._arenas if shared_exec is not None else None
-    return Executor(symbol, graph, ctx, args, grads, reqs, aux, group2ctx, arenas, plan_time_limit or 0.0)
+    return Executor(
+        symbol, graph, ctx, args, grads, reqs, aux, group2ctx, arenas, plan_time_limit or 0.0, as_bytes(memory_limit)
+    )
 
 
 class _Allocator:
@@ -272,6 +292,7 @@ def plan(
     grad_req: Any = "write",
     type_dict: Mapping[str, Any] | None = None,
     plan_time_limit: float | None = None,
+    memory_limit: int | str | None = None,
     **shapes: tuple[int, ...],
 ) -> MemoryPlan:
     """Return the memory plan that `simple_bind` would make, without allocating anything."""
@@ -280,7 +301,7 @@ def plan(
     known = {n: tuple(-1 if int(d) == 0 else int(d) for d in s) for n, s in shapes.items()}
     graph = _inferred_graph(symbol, known, dtypes)
     wanted = [(i, r) for i, r in enumerate(_requests(grad_req, names)) if r != "null"]
-    return plan_graph(mode_graph(graph, bool(wanted), wanted), plan_time_limit or 0.0)
+    return plan_graph(mode_graph(graph, bool(wanted), wanted), plan_time_limit or 0.0, as_bytes(memory_limit))
 
 
 def reshape_executor(
@@ -318,5 +339,5 @@ def reshape_executor(
     aux = [fit(n, a, *w, "aux") for n, a, w in zip(aux_names, parent.aux_arrays, wanted_aux)]
     return Executor(
         symbol, graph, parent._ctx, args, grads, parent._grad_req, aux, parent._group2ctx, parent._arenas,  # type: ignore[arg-type]
-        parent._plan_time_limit,
+        parent._plan_time_limit, parent._memory_limit,
     )  # fmt: skip

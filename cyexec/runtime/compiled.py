@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
+from ..base import MXNetError
 from ..graph.graph import Entry, Graph
+from ..lowering import recompute
 from ..lowering.alias import share_memory
 from ..lowering.lower import lower
 from ..lowering.memory import MemoryPlan
@@ -24,17 +26,72 @@ WORTH_ORDERING = 1 << 18  # bytes
 External = Mapping[str, "Sequence[NDArray] | Mapping[int, NDArray]"]
 
 
-def plan_graph(graph: Graph, time_limit: float = 0.0) -> MemoryPlan:
-    """Lower `graph`, share memory and plan it, in the order of nodes that needs less. Allocates nothing."""
+def plan_graph(graph: Graph, time_limit: float = 0.0, memory_limit: int | None = None) -> MemoryPlan:
+    """Lower `graph`, share memory and plan it, in the order of nodes that needs less. Allocates nothing.
+
+    Parameters
+    ----------
+    time_limit : float
+        Seconds that the planner may search for better offsets.
+    memory_limit : int, optional
+        Bytes that the arenas may take: values are computed twice where that is needed to stay below.
+
+    Raises
+    ------
+    MXNetError
+        No choice found fits `memory_limit`; the message tells the least that can be reached.
+    """
     guard = GUARD if os.environ.get("CYEXEC_CHECK") else 0
-    plan = MemoryPlan(share_memory(lower(graph)), time_limit, guard)
+
+    def planned(candidate: Graph) -> MemoryPlan:
+        return MemoryPlan(share_memory(lower(candidate)), time_limit, guard)
+
+    plan = planned(graph)
     # An arena that fits the second-level cache is not worth the time of a search.
-    other = order_nodes(graph) if plan.total > WORTH_ORDERING else graph
-    if other is not graph:
-        reordered = MemoryPlan(share_memory(lower(other)), time_limit, guard)
-        if reordered.total < plan.total:
-            return reordered
+    if plan.total > WORTH_ORDERING or memory_limit is not None:
+        ordered = order_nodes(graph)
+        if ordered is not graph:
+            other = planned(ordered)
+            if other.total < plan.total:
+                plan, graph = other, ordered
+    if graph.targets:
+        plan = _mirrored(graph, plan, planned)
+        if memory_limit is not None and plan.total > memory_limit:
+            plan = _within(graph, plan, planned, memory_limit)
+    if memory_limit is not None and plan.total > memory_limit:
+        raise MXNetError(
+            f"memory_limit is {memory_limit} bytes, but the least peak that can be reached is {plan.total} bytes "
+            f"(at step {plan.peak()[0]}: {', '.join(b.name for b in plan.peak()[1][:4])})"
+        )
     return plan
+
+
+def _mirrored(graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan]) -> MemoryPlan:
+    """MXNet's mirroring: recompute cheap nodes for the least peak where the environment or an attribute asks for it."""
+    everywhere = os.environ.get("MXNET_BACKWARD_DO_MIRROR") == "1"
+    if not everywhere and not any(recompute.forced(n) for n in graph.nodes):
+        return plan
+    changed, _ = recompute.recompute(graph, 0, recompute.mirrored if everywhere else recompute.forced)
+    other = planned(changed)
+    return other if other.total < plan.total else plan
+
+
+def _within(graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan], limit: int) -> MemoryPlan:
+    """Recompute until the arenas fit `limit`; the smallest plan found if they do not.
+
+    The choice is made on an estimate (no step in place, offsets without gaps), so its limit is moved by what the plan
+    shows.
+    """
+    best, asked = plan, limit
+    for _ in range(8):
+        changed, choice = recompute.recompute(graph, max(asked, 0), lambda node: True)
+        other = planned(changed)
+        if other.total < best.total:
+            best = other
+        if best.total <= limit or asked <= 0 or choice.least_peak > asked:
+            break
+        asked -= max(other.total - limit, limit // 64, 1)
+    return best
 
 
 class Compiled:

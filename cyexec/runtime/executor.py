@@ -79,6 +79,7 @@ class Executor:
         group2ctx: Mapping[str, Context] | None = None,
         arenas: list[Arena] | None = None,
         plan_time_limit: float = 0.0,
+        memory_limit: int | None = None,
     ):
         self._symbol = symbol
         self._graph = graph
@@ -86,6 +87,7 @@ class Executor:
         self._group2ctx = dict(group2ctx) if group2ctx else None
         self._grad_req = list(reqs)
         self._plan_time_limit = plan_time_limit
+        self._memory_limit = memory_limit
         self.arg_arrays = list(args)
         self.grad_arrays = list(grads)
         self.aux_arrays = list(aux)
@@ -118,7 +120,7 @@ class Executor:
         found = self._programs.get((is_train, gradients))
         if found is None:
             graph = mode_graph(self._graph, is_train, self._requests if gradients else ())
-            plan = plan_graph(graph, self._plan_time_limit)
+            plan = plan_graph(graph, self._plan_time_limit, self._memory_limit)
             for i in plan.program.needed_heads:
                 if i not in self._heads:
                     like = self._graph.outputs[i]

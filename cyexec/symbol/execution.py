@@ -28,6 +28,7 @@ class ExecutionMixin:
         group2ctx: Any = None,
         shared_exec: Any = None,
         plan_time_limit: float | None = None,
+        memory_limit: int | str | None = None,
     ) -> Any:
         """Bind the symbol to arrays and return an `Executor`.
 
@@ -49,6 +50,9 @@ class ExecutionMixin:
             Executor to share memory with.
         plan_time_limit : float, optional
             Seconds that planning may take.
+        memory_limit : int or str, optional
+            Bytes (or text such as ``"512MB"``) that the arenas of a training program may take: values are computed twice
+            where that is needed to stay below. Results do not change by a bit.
 
         Raises
         ------
@@ -65,6 +69,7 @@ class ExecutionMixin:
             group2ctx,
             shared_exec,
             plan_time_limit=plan_time_limit,
+            memory_limit=memory_limit,
         )
 
     def simple_bind(
@@ -96,7 +101,7 @@ class ExecutionMixin:
         shared_buffer : dict of str to NDArray, optional
             Arrays to reuse, and where new ones are entered.
         **kwargs : tuple of int
-            Shapes of inputs by name.
+            Shapes of inputs by name; also `plan_time_limit` and `memory_limit`, see `bind`.
 
         Raises
         ------

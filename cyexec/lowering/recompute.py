@@ -1,0 +1,117 @@
+"""Compute some values of the forward part a second time, where the backward part needs them, to lower the peak.
+
+Which ones is `planner.rematerialize`'s choice; here its answer becomes a graph. A second computation is a copy of the node
+with the same number, so that it draws the same random numbers: every bit of the results stays what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import planner
+
+from ..graph.graph import Entry, Graph, Node
+from .alias import share_memory
+from .dag import BARRIER, owners, program_dag
+from .lower import lower
+from .program import Program
+
+# Costly to compute twice for what their outputs take: MXNet's mirroring leaves them alone too.
+COSTLY = frozenset({"Convolution", "Deconvolution", "FullyConnected", "Concat", "SoftmaxOutput", "dot", "batch_dot", "RNN"})
+
+
+def mirrored(node: Node) -> bool:
+    """Whether MXNet's mirroring (MXNET_BACKWARD_DO_MIRROR=1) would compute this node twice."""
+    asked = node.attrs.get("__force_mirroring__") or node.attrs.get("force_mirroring")
+    if asked is not None:
+        return forced(node)
+    return node.op is not None and node.op.name not in COSTLY
+
+
+def forced(node: Node) -> bool:
+    """Whether the user's `force_mirroring` attribute asks for this node to be computed twice."""
+    value = node.attrs.get("__force_mirroring__") or node.attrs.get("force_mirroring") or ""
+    return value.lower() in ("true", "1")
+
+
+class _Rewriter:
+    """Builds the graph of a `planner.Rematerialization`."""
+
+    def __init__(self, graph: Graph, program: Program):
+        self.graph = graph
+        self._program = program
+        self._owners = owners(program)
+        self._first: dict[Node, Node] = {}
+        self._again: dict[Node, Node] = {}
+
+    def owner(self, entry: Entry) -> int | None:
+        """Position of the node that owns the memory of `entry`; None for the user's arrays."""
+        ref = self._program.entries[entry]
+        return self._owners.get(self._program.home[ref.buffer][0])
+
+    def read(self, entry: Entry, again: set[int], out: list[Node]) -> Entry:
+        """`entry` as it is to be read when the values of `again` are taken from their second computations."""
+        node = entry.node
+        if node.is_variable:
+            return entry
+        if self.owner(entry) not in again:
+            return self._first[node][entry.index]
+        if node not in self._again:
+            # Not the owner itself, which was computed again before: a view of its memory.
+            inputs = tuple(self.read(e, again, out) for e in node.inputs)
+            self._again[node] = self._copy(node, inputs)
+            out.append(self._again[node])
+        return self._again[node][entry.index]
+
+    @staticmethod
+    def _copy(node: Node, inputs: tuple[Entry, ...]) -> Node:
+        copy = node.with_inputs(inputs)
+        copy.name = f"{node.name}_again"
+        return copy
+
+    def build(self, dag: planner.Dag) -> Graph:
+        nodes = self.graph.nodes
+        parts: list[list[Node]] = [[n for n in nodes[: self.graph.num_forward] if n.is_variable]]
+        for planned in dag.nodes:
+            if planned.id == BARRIER:
+                parts.append([n for n in nodes[self.graph.num_forward :] if n.is_variable])
+                continue
+            second = isinstance(planned.id, planner.Again)
+            node = nodes[planned.id.id if second else planned.id]  # type: ignore[union-attr, index]
+            again = {i.id for i in planned.inputs if isinstance(i, planner.Again)}
+            made: list[Node] = []
+            inputs = tuple(self.read(e, again, made) for e in node.inputs)  # type: ignore[arg-type]
+            if second:
+                self._again[node] = self._copy(node, inputs)
+                made.append(self._again[node])
+            else:
+                self._first[node] = node if inputs == node.inputs else node.with_inputs(inputs)
+                made.append(self._first[node])
+            parts[-1] += made
+
+        def moved(entry: Entry) -> Entry:
+            return entry if entry.node.is_variable else self._first[entry.node][entry.index]
+
+        graph = self.graph
+        return Graph(
+            [moved(e) for e in graph.outputs],
+            [t._replace(entry=moved(t.entry)) for t in graph.targets],
+            graph.is_train,
+            order=[n for part in parts for n in part],
+        )
+
+
+def recompute(graph: Graph, limit: int, may_repeat: Callable[[Node], bool]) -> tuple[Graph, planner.Rematerialization]:
+    """Return `graph` with what must be computed twice for an estimated peak of at most `limit` bytes.
+
+    Returns
+    -------
+    graph : Graph
+        `graph` itself when nothing needs to be, or nothing helps.
+    choice : planner.Rematerialization
+    """
+    program = share_memory(lower(graph), inplace=False)
+    choice = planner.rematerialize(program_dag(program, may_repeat), limit)
+    if not choice.recomputed:
+        return graph, choice
+    return _Rewriter(graph, program).build(choice.dag), choice
