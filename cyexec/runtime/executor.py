@@ -10,6 +10,7 @@ import numpy as np
 from ..base import MXNetError
 from ..context import Context
 from ..graph.graph import Graph
+from ..graph.mxnet_text import UnknownGradientError, bound_text
 from ..graph.to_symbol import graph_symbol
 from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
@@ -367,7 +368,11 @@ class Executor:
     def debug_str(self) -> str:
         """MXNet's text of the bound graph, the memory plan as a table, and the totals as the last two lines."""
         plan = self.plan
-        text = graph_symbol(plan.program.graph, with_targets=True).debug_str()
+        try:
+            text = bound_text(self._symbol, [i for i, _ in self._requests], self._ctx, self._group2ctx)
+        except UnknownGradientError:
+            # MXNet could not have bound it: show the gradients we have.
+            text = graph_symbol(mode_graph(self._graph, True, self._requests), with_targets=True).debug_str()
         return (
             f"{text.rstrip(chr(10))}\n{plan.to_text()}\n"
             f"Total {plan.total // MB} MB allocated\n"
