@@ -10,6 +10,7 @@ class Search:
         last: Sequence[int],
         size: Sequence[int],
         align: Sequence[int],
+        slack: Sequence[int],
         sections: int,
         *,
         memo: bool = True,
@@ -21,6 +22,7 @@ class Search:
     def run(
         self,
         capacity: int,
+        short: int,
         ranks: Sequence[tuple[Sequence[int], int]],
         work_limit: int,
         deadline: float | None = None,

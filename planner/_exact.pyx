@@ -78,6 +78,8 @@ cdef class Search:
         Sections of each block, half-open.
     size, align : sequence of int
         In units that divide all of them or 1.
+    slack : sequence of int
+        Bytes by which a size was rounded up, less than a unit.
     sections : int
     memo, release, twins, hop, weights : bool
         Pruning rules; each can be switched off without changing what is feasible. `hop` raises a wasted section to the
@@ -97,6 +99,8 @@ cdef class Search:
     cdef int32_t* choices
     cdef int64_t* size
     cdef int64_t* align
+    cdef int64_t* slack
+    cdef int64_t* limit         # where a block must end: the capacity, or a unit less
     cdef int64_t* floor
     cdef int64_t* waiting       # sizes of unplaced blocks over each section
     cdef int64_t* low           # lowest place of each block
@@ -110,7 +114,7 @@ cdef class Search:
     cdef Frame* frames
     cdef int32_t frame_top, frame_room, choice_room
     cdef State* failed
-    cdef int64_t capacity
+    cdef int64_t capacity, short
     cdef int32_t counting
     cdef bint memo, release, twins, hop, weights, broken
     cdef readonly int64_t nodes
@@ -119,7 +123,7 @@ cdef class Search:
     cdef int32_t turn
     cdef object error           # raised inside the search, to be raised again by run
 
-    def __cinit__(self, first, last, size, align, int sections, *, bint memo=True, bint release=True,
+    def __cinit__(self, first, last, size, align, slack, int sections, *, bint memo=True, bint release=True,
                   bint twins=True, bint hop=True, bint weights=True):
         cdef int32_t n = len(first), m = sections, b, s
         cdef int32_t* fill
@@ -139,6 +143,8 @@ cdef class Search:
         self.where = <int32_t*>calloc(self.incidences + 1, sizeof(int32_t))
         self.size = <int64_t*>calloc(n + 1, sizeof(int64_t))
         self.align = <int64_t*>calloc(n + 1, sizeof(int64_t))
+        self.slack = <int64_t*>calloc(n + 1, sizeof(int64_t))
+        self.limit = <int64_t*>calloc(n + 1, sizeof(int64_t))
         self.floor = <int64_t*>calloc(m + 1, sizeof(int64_t))
         self.waiting = <int64_t*>calloc(m + 1, sizeof(int64_t))
         self.low = <int64_t*>calloc(n + 1, sizeof(int64_t))
@@ -157,19 +163,21 @@ cdef class Search:
         fill = <int32_t*>calloc(m + 1, sizeof(int32_t))
         if (not self.first or not self.last or not self.rank or not self.living or not self.joined or not self.head
                 or not self.items or not self.base or not self.where or not self.size or not self.align
-                or not self.floor or not self.waiting or not self.low or not self.offset or not self.jobs
+                or not self.slack or not self.limit or not self.floor or not self.waiting or not self.low or not self.offset or not self.jobs
                 or not self.weight or not self.code or not self.codes or not self.trail or not self.frames
                 or not self.choices or not self.failed or not fill):
             free(fill)
             raise MemoryError()
         for b in range(n):
             self.first[b], self.last[b], self.size[b], self.align[b] = first[b], last[b], size[b], align[b]
+            self.slack[b] = slack[b]
             if not 0 <= self.first[b] < self.last[b] <= m or self.size[b] <= 0 or self.align[b] <= 0:
                 free(fill)
                 raise ValueError(f"block {b}: sections [{first[b]}, {last[b]}), size {size[b]}, align {align[b]}")
             self.base[b + 1] = self.base[b] + self.last[b] - self.first[b]
             # Twins share a code, for which of them are left makes no difference; a sum counts how many.
             self.code[b] = mix(mix(mix(<uint64_t>self.size[b]) + <uint64_t>self.last[b]) + <uint64_t>self.align[b])
+            self.code[b] = mix(self.code[b] + <uint64_t>self.slack[b])
             self.codes[self.first[b]] += self.code[b]
             for s in range(self.first[b], self.last[b]):
                 self.living[s] += 1
@@ -197,6 +205,8 @@ cdef class Search:
         free(self.where)
         free(self.size)
         free(self.align)
+        free(self.slack)
+        free(self.limit)
         free(self.floor)
         free(self.waiting)
         free(self.low)
@@ -210,12 +220,14 @@ cdef class Search:
         free(self.choices)
         free(self.failed)
 
-    def run(self, int64_t capacity, ranks, int64_t work_limit, deadline=None):
-        """Search for places below `capacity` units.
+    def run(self, int64_t capacity, int64_t short, ranks, int64_t work_limit, deadline=None):
+        """Search for places below `capacity` units less `short` bytes.
 
         Parameters
         ----------
-        capacity : int
+        capacity, short : int
+            The capacity in units, and by how many bytes, less than a unit, it is smaller: only blocks whose size was
+            rounded up by as much may end in the last unit.
         ranks : sequence of (sequence of int, int)
             Strategies that take turns: the rank of each block (smaller is tried earlier), and how to count branches
             (0: blocks; 1: blocks times slack).
@@ -240,11 +252,13 @@ cdef class Search:
         cdef int64_t before
         cdef uint64_t noise = 0
         cdef double until = 1e300 if deadline is None else deadline
-        if capacity != self.capacity or self.node_limit == 0:
+        if capacity != self.capacity or short != self.short or self.node_limit == 0:
             # Short restarts: the weights they leave behind are worth more than a deep look at one order. But a plan
             # without a wrong turn takes a node for each block.
             self.turn, self.node_limit = 0, max(400, 11 * self.blocks // 10)
-        self.capacity = capacity
+        self.capacity, self.short = capacity, short
+        for b in range(self.blocks):
+            self.limit[b] = capacity - (self.slack[b] < short)
         self.work = self.next_look = 0
         while result == STOPPED and self.work < work_limit and monotonic() < until:
             order, self.counting = ranks[self.turn % len(ranks)]
@@ -273,9 +287,13 @@ cdef class Search:
     cdef int search(self, int64_t node_limit, int64_t work_limit, double until) noexcept nogil:
         """Run one restart; leaves the trail undone unless FOUND."""
         cdef int result = STOPPED
+        cdef int32_t b
         cdef int64_t start = self.nodes
         cdef Frame* f
         self.undo(0)
+        for b in range(self.blocks):
+            if self.size[b] > self.limit[b]:
+                return FAILED
         self.frame_top = 0
         self.choice_top = 0
         # Places that cannot be: raises floors and checks the bound before anything is placed.
@@ -402,7 +420,7 @@ cdef class Search:
 
     cdef void read_state(self, Frame* f) noexcept nogil:
         cdef int32_t s
-        cdef uint64_t x, a = mix(<uint64_t>self.capacity), b = 0
+        cdef uint64_t x, a = mix(mix(<uint64_t>self.capacity) + <uint64_t>self.short), b = 0
         self.work += f.right - f.left
         for s in range(f.left, f.right):
             x = mix(<uint64_t>self.floor[s] * <uint64_t>0x9E3779B97F4A7C15 + <uint64_t>s)
@@ -455,7 +473,8 @@ cdef class Search:
                 for j in range(f.first, top):
                     c = self.choices[j]
                     if (self.size[c] == self.size[b] and self.first[c] == self.first[b]
-                            and self.last[c] == self.last[b] and self.align[c] == self.align[b]):
+                            and self.last[c] == self.last[b] and self.align[c] == self.align[b]
+                            and self.slack[c] == self.slack[b]):
                         twin = True
                         break
             if twin:
@@ -550,7 +569,7 @@ cdef class Search:
             if self.align[c] != 1:
                 place = (height + self.align[c] - 1) // self.align[c] * self.align[c]
             if place > self.low[c]:
-                if place + self.size[c] > self.capacity:
+                if place + self.size[c] > self.limit[c]:
                     self.weight[s] += self.weights
                     return False
                 self.set(&self.low[c], place)
@@ -563,28 +582,31 @@ cdef class Search:
 
         A floor that rises to the least of the lowest places moves no block, so one pass is enough.
         """
-        cdef int32_t s, i, k
-        cdef int64_t least, most, place
+        cdef int32_t s, i, k, b
+        cdef int64_t least, most, place, roof
         for s in range(low, high):
             k = self.living[s]
             if k == 0:
                 continue
             self.work += k
             least = most = self.low[self.items[self.head[s]]]
+            roof = self.limit[self.items[self.head[s]]]
             for i in range(self.head[s] + 1, self.head[s] + k):
-                place = self.low[self.items[i]]
+                b = self.items[i]
+                place = self.low[b]
                 least = min(least, place)
                 most = max(most, place)
+                roof = max(roof, self.limit[b])
             if least > self.floor[s]:
                 self.set(&self.floor[s], least)
-            if least + self.waiting[s] > self.capacity or (
-                self.release and most + self.waiting[s] > self.capacity and not self.takes_all(s)
+            if least + self.waiting[s] > roof or (
+                self.release and most + self.waiting[s] > roof and not self.takes_all(s, roof)
             ):
                 self.weight[s] += self.weights
                 return False
         return True
 
-    cdef bint takes_all(self, int32_t s) noexcept nogil:
+    cdef bint takes_all(self, int32_t s, int64_t roof) noexcept nogil:
         """Schedule the blocks over `s` by their lowest places (Shell sort: the lists are short)."""
         cdef int32_t i, j, gap, k = self.living[s]
         cdef int64_t place, size, end = 0
@@ -607,7 +629,7 @@ cdef class Search:
             gap //= 3
         for i in range(k):
             end = max(end, self.jobs[2 * i]) + self.jobs[2 * i + 1]
-        return end <= self.capacity
+        return end <= roof
 
     cdef int64_t next_place(self, int32_t s) noexcept nogil:
         """Return the lowest place above the floor of `s` at which a block over `s` can sit, if none sits on the floor.

@@ -53,8 +53,11 @@ class Question:
         self.unit = _unit(int(np.gcd.reduce(self.size)), set(align.tolist()))
         self.sections = len(closing)
         units = [value // self.unit if value % self.unit == 0 else 1 for value in align.tolist()]
+        slack = self.size - blocks.size[self.alive]
         first, last, size = self.first.tolist(), self.last.tolist(), (self.size // self.unit).tolist()
-        self.search = Search(first, last, size, units, self.sections, **rules)
+        self.search = Search(first, last, size, units, slack.tolist(), self.sections, **rules)
+        # Every canonical plan ends with some block: its total is a whole number of units less that block's slack.
+        self.slacks = sorted(set(slack.tolist()), reverse=True)
         self.strategies = self._strategies()
 
     @staticmethod
@@ -79,18 +82,26 @@ class Question:
         ranks = {name: np.argsort(order, kind="stable").tolist() for name, order in sorted_by.items()}
         return [(rank, counting) for rank in ranks.values() for counting in (0, 1)]
 
-    def ask(self, units: int, work: int, deadline: float | None) -> Int64 | bool | None:
-        """Return offsets in bytes below `units`, False (proved: none), or None (not known)."""
-        answer = self.search.run(units, self.strategies, work, deadline)
+    def ask(self, capacity: int, work: int, deadline: float | None) -> Int64 | bool | None:
+        """Return offsets in bytes of a plan of at most `capacity` bytes, False (proved: none), or None (not known)."""
+        units = -(-capacity // self.unit)
+        answer = self.search.run(units, units * self.unit - capacity, self.strategies, work, deadline)
         if answer is None or answer is False:
             return answer
         offsets = np.zeros(len(self.blocks.size), np.int64)
         offsets[self.alive] = np.array(answer, np.int64) * self.unit
         return offsets
 
-    def height(self, offsets: Int64) -> int:
-        """Return the total in units that `ask` would have to be given to allow `offsets`."""
-        return -(-int((offsets[self.alive] + self.size).max()) // self.unit)
+    def level(self, total: int) -> int:
+        """Return the number of the least possible total of at least `total` bytes, counted in increasing order."""
+        units = -(-total // self.unit)
+        above = units * self.unit - total
+        return units * len(self.slacks) + sum(slack > above for slack in self.slacks)
+
+    def total(self, level: int) -> int:
+        """Return the possible total of that number, in bytes."""
+        units, k = divmod(level, len(self.slacks))
+        return units * self.unit - self.slacks[k]
 
 
 def _unit(unit: int, aligns: set[int]) -> int:
@@ -129,29 +140,28 @@ def improve(
     total = int((offsets + blocks.size).max())
     if total <= bound or not Question.possible(blocks):
         return Outcome(offsets, total, bound, False)
-    question, improved = Question(blocks), False
-    unit, spent = question.unit, 0
+    question, improved, spent = Question(blocks), False, 0
     work = QUICK_WORK if deadline is None else 4 * QUICK_WORK
-    high = question.height(offsets)
-    low = -(-bound // unit)
-    exact_units = bool((question.size == blocks.size[question.alive]).all())
+    low, high = question.level(bound), question.level(total)
+    bound = max(bound, min(question.total(low), total))
     while low < high:
         failed, target = low - 1, low
         if capacity is not None:
             if total <= capacity or bound > capacity:
                 break
-            target = max(low, min(-(-capacity // unit), high - 1))
+            # The greatest possible total within the capacity.
+            target = max(low, min(question.level(capacity + 1) - 1, high - 1))
         while target < high:
-            answer = question.ask(target, work, deadline)
+            answer = question.ask(question.total(target), work, deadline)
             spent += question.search.work
             if answer is False:
                 low, failed = target + 1, target
-                bound = max(bound, low * unit if exact_units else target * unit + 1)
+                bound = max(bound, min(question.total(low), total))
             elif answer is None or isinstance(answer, bool):
                 failed = max(failed, target)
             else:
-                high, improved = question.height(answer), True
-                offsets, total = answer, max(int((answer + blocks.size).max()), int(blocks.size.max()))
+                offsets, total, improved = answer, int((answer + blocks.size).max()), True
+                high = question.level(total)
             if progress is not None and answer is not None:
                 progress(total, bound)
             if deadline is not None and monotonic() >= deadline:
