@@ -37,6 +37,8 @@ cdef enum:
     AFTER_RIGHT = 2
     TRY = 3
 
+cdef double FADING = 0.2
+
 cdef enum:
     FAILED = 0
     FOUND = 1
@@ -261,6 +263,10 @@ cdef class Search:
             self.limit[b] = capacity - (self.slack[b] < short)
         self.work = self.next_look = 0
         while result == STOPPED and self.work < work_limit and monotonic() < until:
+            if self.turn % 2 == 0:
+                # What older restarts learned fades: searches that kept all of it got stuck far more often.
+                for b in range(self.sections):
+                    self.weight[b] = 1 + (self.weight[b] - 1) * FADING
             order, self.counting = ranks[self.turn % len(ranks)]
             noise = mix(<uint64_t>self.turn)
             for b in range(self.blocks):
@@ -275,7 +281,7 @@ cdef class Search:
             if self.nodes - before >= self.node_limit:   # not cut short by the work limit: the next turn begins
                 self.turn += 1
                 if self.turn % len(ranks) == 0:
-                    self.node_limit += self.node_limit // 4
+                    self.node_limit += self.node_limit // 8
             if self.broken or self.error is not None:
                 error, self.error = self.error, None
                 self.broken = False
