@@ -137,8 +137,8 @@ def summary(options: argparse.Namespace) -> None:
             continue
         own = [s for s, _ in node.inputs if s.op is None and s not in aux and s.name not in given and s.name != "data"]
         own = [s for s in own if not s.name.endswith("label")]
-        full = [s for s in own if is_full(shapes[s][0])]
-        count = sum(product(shapes[s][0]) for s in full)
+        full = [shape for shape in (shapes[s][0] for s in own) if shape is not None and is_full(shape)]
+        count = sum(product(shape) for shape in full)
         counted += len(own) - len(full)
         total += count
         out = shapes[node][0]

@@ -54,7 +54,7 @@ class Node:
         number: int = -1,
     ):
         self.op = op
-        self.params = params
+        self.params: Any = params  # of the operator's own class, which only its own functions know
         self.inputs = inputs
         self.name = name
         self.shapes = shapes
@@ -98,7 +98,7 @@ class Entry(NamedTuple):
     """One output of a node."""
 
     node: Node
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # hides tuple.index, which nobody wants of an entry
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -243,7 +243,7 @@ def make_node(
         raise type(error)(f"{op.name} '{name}': {error}; inputs are {found}") from None
     if any(s is None or min(s, default=0) < 0 for s in shapes) or any(d is None for d in dtypes):
         raise MXNetError(f"{op.name} '{name}': outputs cannot be inferred from inputs {in_shapes} {in_dtypes}")
-    return Node(op, params, ins, name, tuple(shapes), tuple(dtypes), "", ctx, attrs)
+    return Node(op, params, ins, name, tuple(shapes), tuple(dtypes), "", ctx, attrs)  # type: ignore[arg-type]  # no None
 
 
 class Builder:

@@ -65,9 +65,9 @@ def merge_dimensions(
             raise ValueError(f"Elementwise: {s} does not broadcast to {shape}")
     if 0 in shape:
         return [], 0, [[1] for _ in shapes]
-    strides = []
+    strides: list[list[int]] = []
     for s in shapes:
-        own: list[int] = []
+        own = []
         step = 1
         for extent in reversed(s):
             own.append(0 if extent == 1 else step)
@@ -79,9 +79,9 @@ def merge_dimensions(
         if shape[d] == 1:
             continue
         here = []
-        for s in strides:
-            position = d - (len(shape) - len(s))
-            here.append(s[position] if position >= 0 else 0)
+        for own in strides:
+            position = d - (len(shape) - len(own))
+            here.append(own[position] if position >= 0 else 0)
         if extents and all(h == m[-1] * extents[-1] for h, m in zip(here, merged)):
             extents[-1] *= shape[d]
         else:
@@ -131,13 +131,13 @@ def compile_chain(
         uniform[value] = one
         return value
 
-    for name, args, scalar in code:
+    for name, registers, scalar in code:
         if name not in table:
             raise ValueError(f"Elementwise: no instruction {name}")
-        if table[name].inputs != len(args) or any(not 0 <= a < len(values) for a in args):
-            raise ValueError(f"Elementwise: {name}{tuple(args)} with {len(values)} registers")
+        if table[name].inputs != len(registers) or any(not 0 <= r < len(values) for r in registers):
+            raise ValueError(f"Elementwise: {name}{tuple(registers)} with {len(values)} registers")
         name = _simpler(name, scalar)
-        args = [values[a] for a in args]
+        args = [values[r] for r in registers]
         flat = [uniform[a] for a in args]
         scalar_from = None
         if not all(flat):

@@ -38,7 +38,7 @@ def lifetimes(program: Program) -> dict[int, Life]:
         if node.op is None:
             continue
         for i in range(len(node.shapes)):
-            ref = program.entries[(node, i)]
+            ref = program.entries[node[i]]
             life = lives.get(home[ref.buffer][0])
             if life is not None and life.last < stop - 1:
                 life.last = stop - 1

@@ -177,7 +177,7 @@ class MemoryPlan:
         names: dict[Any, str] = {}
         specs: dict[str, BufferSpec] = {}
         for b in self.plan.problem.buffers:
-            spec = self.program.buffers[b.id]  # type: ignore[index]
+            spec = self.program.buffers[b.id]  # type: ignore[call-overload]  # the planner takes any hashable id
             name = spec.name if spec.name not in specs else f"{spec.name} #{spec.id}"
             names[b.id], specs[name] = name, spec
         problem = planner.Problem(replace(b, id=names[b.id]) for b in self.plan.problem.buffers)

@@ -71,10 +71,10 @@ class Operators:
     def __rpow__(self, other: Any) -> Any:
         return arithmetic.power(other, self)
 
-    def __eq__(self, other: object) -> Any:  # type: ignore[override]
+    def __eq__(self, other: object) -> Any:
         return arithmetic.equal(self, other)
 
-    def __ne__(self, other: object) -> Any:  # type: ignore[override]
+    def __ne__(self, other: object) -> Any:
         return arithmetic.not_equal(self, other)
 
     def __gt__(self, other: Any) -> Any:

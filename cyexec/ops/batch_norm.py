@@ -204,7 +204,7 @@ def _backward_dtype(p, ins, outs):
     return ins, [ins[1], ins[2], ins[2]]
 
 
-_INPUTS = {"inputs": ("data", "gamma", "beta"), "aux": ("moving_mean", "moving_var")}
+_INPUTS, _AUX = ("data", "gamma", "beta"), ("moving_mean", "moving_var")
 _VAR = np.linspace(0.5, 2, 16)
 
 
@@ -234,7 +234,8 @@ register(
         aliases=("CuDNNBatchNorm",),
         doc=_DOC,
         params=BatchNormParams,
-        **_INPUTS,
+        inputs=_INPUTS,
+        aux=_AUX,
         outputs=("output", "mean", "var"),
         visible=lambda p: 3 if p.output_mean_var else 1,
         infer_shape=batch_norm_shape,
@@ -266,7 +267,8 @@ register(
         name="BatchNorm_v1",
         doc="Normalise every channel of axis 1 (the older BatchNorm).\n\n" + _DOC.split("\n\n", 1)[1],
         params=BatchNormV1Params,
-        **_INPUTS,
+        inputs=_INPUTS,
+        aux=_AUX,
         outputs=("output", "mean", "var"),
         visible=lambda p: 3 if p.output_mean_var else 1,
         infer_shape=batch_norm_shape,

@@ -281,7 +281,7 @@ define(
     elemwise=("_hypot", "_Hypot"), broadcast=("broadcast_hypot",), scalar=("_hypot_scalar", "_HypotScalar"),
     integers=False,
 )  # fmt: skip
-for _name, _doc, _function in [
+_COMPARISONS: list[tuple[str, str, Callable[[Any, Any], Any]]] = [
     ("equal", "Return 1 where x == y, else 0.", lambda x, y: x == y),
     ("not_equal", "Return 1 where x != y, else 0.", lambda x, y: x != y),
     ("greater", "Return 1 where x > y, else 0.", lambda x, y: x > y),
@@ -291,7 +291,8 @@ for _name, _doc, _function in [
     ("logical_and", "Return 1 where both are not 0, else 0.", np.logical_and),
     ("logical_or", "Return 1 where one is not 0, else 0.", np.logical_or),
     ("logical_xor", "Return 1 where just one is not 0, else 0.", np.logical_xor),
-]:
+]
+for _name, _doc, _function in _COMPARISONS:
     define(
         _name, _doc, _function, elemwise=(f"_{_name}", "_" + _name.title()), broadcast=(f"broadcast_{_name}",),
         scalar=(f"_{_name}_scalar", f"_{_camel(_name)}Scalar"), domain=(-2.0, 2.0),

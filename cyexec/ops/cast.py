@@ -39,7 +39,7 @@ def cast_numpy(x: Any, dtype: Any) -> Any:
     x, limit = x.astype(np.float64), 2.0 ** (8 * via.itemsize - 1)
     with np.errstate(invalid="ignore", over="ignore"):
         fits = (x >= -limit) & (x < limit)
-        return np.where(fits, np.where(fits, x, 0).astype(via), np.iinfo(via).min).astype(dtype)
+        return np.where(fits, np.where(fits, x, 0).astype(via), np.iinfo(via.type).min).astype(dtype)
 
 
 register(

@@ -134,6 +134,7 @@ def _arange_shape(params: Any, ins: list[ShapeType], outs: list[ShapeType]) -> t
 
 def _arange_numpy(p: Any, is_train: bool) -> Any:
     start, stop = _arange_bounds(p)
+    assert stop is not None, "a range of inferred length is lowered with its length"
     count = math.ceil((stop - start) / p.step)
     kind = p.dtype if p.dtype.kind != "f" else np.float64
     a, s = np.float64(start).astype(kind), np.float64(p.step).astype(kind)

@@ -198,7 +198,7 @@ class Shape(Field):
             items = tuple(value)
         except TypeError:
             raise ValueError("expected a tuple of integers") from None
-        out = []
+        out: list[int | None] = []
         for item in items:
             if item is None and self.none_items:
                 out.append(None)

@@ -6,6 +6,8 @@ broadcast back along the reduced axes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..base import ShapeError
@@ -210,7 +212,7 @@ def _norm_gradient(g, node, ograds):
 
 _FLOATS = ("float32", "float64", "float16")
 _ALL = (*_FLOATS, "int32", "int64")
-_AXES = (
+_AXES: tuple[dict[str, Any], ...] = (
     {},
     {"axis": ()},
     {"axis": 1},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +48,7 @@ def reduced_axes(axis: Iterable[int] | None, ndim: int, exclude: bool = False, n
     return tuple(axes)
 
 
-def reduced_shape(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+def reduced_shape(shape: Sequence[int], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
     """Return the shape without `axes` ((1,) if nothing is left), or with ones there."""
     if keepdims:
         return tuple(1 if i in axes else d for i, d in enumerate(shape))

@@ -28,7 +28,8 @@ InferShape = Callable[[Any, list[Shape], list[Shape]], tuple[list[Shape], list[S
 InferDType = Callable[[Any, list[DType], list[DType]], tuple[list[DType], list[DType]]]
 
 # (builder, node, gradients of the outputs or None) -> gradients of the inputs or None (no gradient flows there).
-Gradient = Callable[["Builder", "Node", list["Entry | None"]], list["Entry | None"]]
+# At least one is not None, so an operator with one output need not ask: hence Any for "Entry | None".
+Gradient = Callable[["Builder", "Node", list[Any]], list["Entry | None"]]
 Lower = Callable[["Lowering", "Node"], None]
 Names = Sequence[str] | Callable[[Any], Sequence[str]]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..base import ShapeError
@@ -110,7 +112,7 @@ def _slices(p):
     return tuple(slice(b, e, s) for b, e, s in zip(p.begin, p.end, steps))
 
 
-_SLICES = (
+_SLICES: tuple[dict[str, Any], ...] = (
     {"begin": (1,), "end": (3,)},
     {"begin": (0, 1), "end": (None, 3)},
     {"begin": (None, None), "end": (None, 3), "step": (-1, 2)},
@@ -145,7 +147,7 @@ def _slice_assign_shapes(p, ins, outs):
 
 
 def _slice_assign_lower(low, node):
-    lhs, rhs, out = *low.ins, low.outs[0]
+    (lhs, rhs), (out,) = low.ins, low.outs
     low.copy(out, lhs)
     starts, steps, extents = slice_box(node.params, lhs.shape)
     move(low, View.of(out).box(starts, extents, steps), View.of(rhs))

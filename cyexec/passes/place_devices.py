@@ -21,7 +21,7 @@ def run(graph: Graph, groups: Mapping[str, int]) -> Graph:
     wanted: dict[Node, int] = {}
     for node in graph.nodes:
         group = node.attrs.get("__ctx_group__") or node.attrs.get("ctx_group")
-        if group in groups:
+        if group is not None and group in groups:
             wanted[node] = groups[group]
     for node in graph.nodes:
         if node in wanted or node.is_variable:

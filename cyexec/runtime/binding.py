@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 REQUESTS = ("null", "write", "add")
 
+Typed = tuple[tuple[int, ...], np.dtype]  # shape and dtype of a variable
+
 
 def as_bytes(limit: int | str | None) -> int | None:
     """Bytes from a number or from text such as ``"512MB"`` (powers of 1024). Raises ValueError for anything else."""
@@ -118,13 +120,12 @@ def _place(graph: Graph, ctx: Context, group2ctx: Mapping[str, Context] | None) 
     return place_devices.run(graph, {name: numbers[other] for name, other in group2ctx.items()})
 
 
-def _shape_and_dtype(graph: Graph) -> tuple[list[tuple], list[tuple]]:
+def _shape_and_dtype(graph: Graph) -> tuple[list[Typed], list[Typed]]:
     """(shape, dtype) of arguments and of auxiliary states, in order."""
-    kinds: dict[str, list[tuple]] = {"arg": [], "aux": []}
-    for node in graph.nodes:
-        if node.is_variable:
-            kinds[node.kind].append((node.number, node.shapes[0], node.dtypes[0]))
-    return tuple([(s, d) for _, s, d in sorted(kinds[k], key=lambda t: t[0])] for k in ("arg", "aux"))  # type: ignore[return-value]
+    variables = sorted((node for node in graph.nodes if node.is_variable), key=lambda node: node.number)
+    args = [(node.shapes[0], node.dtypes[0]) for node in variables if node.kind == "arg"]
+    aux = [(node.shapes[0], node.dtypes[0]) for node in variables if node.kind == "aux"]
+    return args, aux
 
 
 def _check_arrays(

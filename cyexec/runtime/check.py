@@ -29,7 +29,7 @@ class CheckedSchedule:
     def __init__(self, steps: list[Step], plan: MemoryPlan, arenas: Sequence[Arena]):
         self._schedule = Schedule(steps, arenas[0].lock)
         self._plan = plan
-        self._bytes = [np.frombuffer(a.block, np.uint8) for a in arenas]
+        self._bytes = [np.frombuffer(memoryview(a.block), np.uint8) for a in arenas]
         self._born: dict[int, list[int]] = {}
         self._dying: dict[int, list[int]] = {}
         for root, life in lifetimes(plan.program).items():

@@ -99,12 +99,12 @@ class Executor:
             self._arenas.append(Arena())
         self.outputs = [zeros(e.shape, e.dtype, ctx) for e in graph.outputs]
         self._heads: dict[int, NDArray] = {}
-        self._external = {
+        self._external: dict[str, Sequence[NDArray] | Mapping[int, NDArray]] = {
             "arg": self.arg_arrays,
             "aux": self.aux_arrays,
             "output": self.outputs,
             "head_grad": self._heads,
-            "grad": [grads[i] for i, _ in self._requests],
+            "grad": [grads[i] for i, _ in self._requests],  # type: ignore[misc]  # a request has an array
         }
         self._programs: dict[tuple[bool, bool], Compiled] = {}
         self._monitor: Callable[[str, NDArray], Any] | None = None
@@ -244,7 +244,8 @@ class Executor:
                 raise TypeError(f"inputs must be NDArray, found {type(value)}")
         for i in compiled.program.needed_heads:
             if i >= len(out_grads):
-                if self._graph.outputs[i].node.op.loss:
+                op = self._graph.outputs[i].node.op
+                if op is not None and op.loss:
                     continue
                 raise MXNetError(
                     f"head gradient of output {i} ('{names[i]}') is required when calling backward, because "

@@ -82,8 +82,8 @@ class OperatorMixin:
     __rtruediv__ = __rdiv__ = _reversed("_rdiv_scalar", "_rdivscalar")
     __rmod__ = _reversed("_rmod_scalar", "_rmodscalar")
     __rpow__ = _reversed("_rpower_scalar", "_rpower_scalar")
-    __eq__ = _binary("_equal", "_equal", "_equal_scalar", "_equal_scalar")  # type: ignore[assignment]
-    __ne__ = _binary("_not_equal", "_not_equal", "_not_equal_scalar", "_not_equal_scalar")  # type: ignore[assignment]
+    __eq__ = _binary("_equal", "_equal", "_equal_scalar", "_equal_scalar")
+    __ne__ = _binary("_not_equal", "_not_equal", "_not_equal_scalar", "_not_equal_scalar")
     __gt__ = _binary("_greater", "_greater", "_greater_scalar", "_greater_scalar")
     __ge__ = _binary("_greater_equal", "_greater_equal", "_greater_equal_scalar", "_greater_equal_scalar")
     __lt__ = _binary("_lesser", "_lesser", "_lesser_scalar", "_lesser_scalar")
