@@ -10,7 +10,7 @@ export CC = ccache cc
 endif
 endif
 
-.PHONY: build debug test check-debug demo lint format types annotate bench golden clean
+.PHONY: build debug test check-debug demo lint types annotate bench golden clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -43,11 +43,6 @@ demo: build
 
 lint: $(VENV)/.tools
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-
-format: $(VENV)/.tools
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
 
 types: $(VENV)/.tools
 	$(BIN)/mypy

@@ -9,8 +9,8 @@ import numpy as np
 def _mlp(mx, with_loss):
     net = mx.sym.Variable("data")
     for i, width in enumerate((128, 64)):
-        net = mx.sym.FullyConnected(net, num_hidden=width, name="fc%d" % i)
-        net = mx.sym.Activation(net, act_type="relu", name="relu%d" % i)
+        net = mx.sym.FullyConnected(net, num_hidden=width, name=f"fc{i}")
+        net = mx.sym.Activation(net, act_type="relu", name=f"relu{i}")
     net = mx.sym.FullyConnected(net, num_hidden=10, name="fc2")
     return mx.sym.SoftmaxOutput(net, name="softmax") if with_loss else mx.sym.softmax(net)
 

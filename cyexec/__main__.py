@@ -145,7 +145,8 @@ def summary(options: argparse.Namespace) -> None:
         rows.append((node.name, node.op.name, "?" if out is None else str(to_mxnet_shape(out)), f"{count:,}" if own else ""))
     widths = [max(len(r[i]) for r in rows) for i in range(4)]
     for row in rows:
-        print("  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].ljust(widths[2]), row[3].rjust(widths[3])]).rstrip())
+        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths)]
+        print("  ".join([*cells, row[3].rjust(widths[3])]).rstrip())
     print(f"Total parameters: {total:,}" + (f" (and {counted} of unknown size: give --shape)" if counted else ""))
     print(f"Inputs: {', '.join(n for n in symbol.list_arguments() if n not in args) if args else '(no parameters found)'}")
     print(f"Outputs: {', '.join(symbol.list_outputs())}")

@@ -79,7 +79,8 @@ def train(executor: mx.Executor, names: list[str], images: np.ndarray, labels: n
                 done = 30 * seen // len(images)
                 print(f"\repoch {epoch + 1:2d}/{EPOCHS} [{'=' * done}{' ' * (30 - done)}]", end="", flush=True)
         rate_seen = seen / (time.perf_counter() - start)
-        print(f"{chr(13) if show else ''}epoch {epoch + 1:2d}/{EPOCHS}: train accuracy {correct / seen:.4f}, {rate_seen:,.0f} images/s")
+        over = "\r" if show else ""
+        print(f"{over}epoch {epoch + 1:2d}/{EPOCHS}: train accuracy {correct / seen:.4f}, {rate_seen:,.0f} images/s")
 
 
 def main() -> int:

@@ -111,19 +111,23 @@ _ALWAYS_OTHER_NAMES = {
     "MAERegressionOutput": ("_backward_mae_reg_out", "i1 o0"),
     "_CrossDeviceCopy": ("_backward__CrossDeviceCopy", "g i o"),
 }
-_ZERO = (
-    "argmax argmin argsort zeros_like ones_like shape_array size_array one_hot BlockGrad rint round ceil floor trunc fix "
-    "logical_not _contrib_arange_like _ravel_multi_index _unravel_index"
-).split()
+_ZERO = [
+    "argmax", "argmin", "argsort", "zeros_like", "ones_like", "shape_array", "size_array", "one_hot", "BlockGrad",
+    "rint", "round", "ceil", "floor", "trunc", "fix", "logical_not", "_contrib_arange_like", "_ravel_multi_index",
+    "_unravel_index",
+]
 _ZERO += [
     prefix + name + suffix
     for prefix, suffix in (("_", ""), ("_", "_scalar"), ("broadcast_", ""))
-    for name in "equal not_equal greater greater_equal lesser lesser_equal logical_and logical_or logical_xor".split()
+    for name in [
+        "equal", "not_equal", "greater", "greater_equal", "lesser", "lesser_equal", "logical_and", "logical_or",
+        "logical_xor",
+    ]
 ]
 _ZERO += [
     prefix + name + suffix
     for prefix, suffix in (("_random_", "_like"), ("_sample_", ""))
-    for name in "uniform normal gamma exponential poisson negative_binomial generalized_negative_binomial".split()
+    for name in ["uniform", "normal", "gamma", "exponential", "poisson", "negative_binomial", "generalized_negative_binomial"]
 ]
 
 _KEEPDIMS = {"keepdims": "true"}

@@ -26,8 +26,10 @@ ZEROS = frozenset({"zeros_like", "_zeros"})
 # Operators that MXNet does not merge with their equals: those from before NNVM, of which each node may hold a state.
 # Neither does it merge operators that draw random numbers, update auxiliary states or have no inputs.
 NEVER_MERGED = frozenset(
-    "_CrossDeviceCopy SliceChannel Crop Dropout InstanceNorm L2Normalization MakeLoss SVMOutput Pooling_v1 SequenceMask "
-    "SequenceReverse SequenceLast Pad SwapAxis".split()
+    [
+        "_CrossDeviceCopy", "SliceChannel", "Crop", "Dropout", "InstanceNorm", "L2Normalization", "MakeLoss",
+        "SVMOutput", "Pooling_v1", "SequenceMask", "SequenceReverse", "SequenceLast", "Pad", "SwapAxis",
+    ]
 )
 
 

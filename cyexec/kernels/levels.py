@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def available_levels() -> list[str]:
     return [n for n in LEVELS[: _cpu.level()] if importlib.util.find_spec(f"cyexec.kernels._elementwise_f32_{n}")]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _module(family: str, code: str, at: str):
     for name in reversed(LEVELS[: LEVELS.index(at) + 1]):
         full = f"cyexec.kernels._{family}_{code}_{name}"
@@ -62,7 +62,7 @@ def _module(family: str, code: str, at: str):
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _find(kernel: str, dtype: np.dtype, at: str) -> tuple[type[Step], np.dtype | None] | None:
     family, cls = kernel.split(".")
     # Kernels that only move data are built by size ("b4") and serve every dtype of that size.
@@ -101,7 +101,7 @@ def resolve(kernel: str, dtype: np.dtype) -> tuple[type[Step], np.dtype | None]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def supports_instructions(dtype: np.dtype, names: tuple[str, ...]) -> bool:
     """Whether the elementwise kernel of `dtype` has all these instructions."""
     code = DTYPE_CODES.get(dtype)

@@ -7,6 +7,7 @@ with the same number, so that it draws the same random numbers: every bit of the
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import planner
 
@@ -77,7 +78,8 @@ class _Rewriter:
                 parts.append([n for n in nodes[self.graph.num_forward :] if n.is_variable])
                 continue
             second = isinstance(planned.id, planner.Again)
-            node = nodes[planned.id.id if second else planned.id]  # type: ignore[union-attr, index]
+            number: Any = planned.id.id if isinstance(planned.id, planner.Again) else planned.id
+            node = nodes[number]
             again = {i.id for i in planned.inputs if isinstance(i, planner.Again)}
             made: list[Node] = []
             inputs = tuple(self.read(e, again, made) for e in node.inputs)  # type: ignore[arg-type]

@@ -117,7 +117,7 @@ def _multicast_dtype(params: Any, ins: list, outs: list) -> tuple[list, list]:
     floats = [d for d in ins if d in (HALF, SINGLE)]
     if any(d is None for d in ins):
         return ins, outs
-    present = {d for d in floats}
+    present = set(floats)
     one = HALF if params.cast_narrow and HALF in present or SINGLE not in present else SINGLE
     return ins, [one if d in present else d for d in ins]
 

@@ -227,8 +227,8 @@ for _row in DISTRIBUTIONS:
             gradient=zero_gradient,
             lower=_lower_arrays(_row),
             cases=(
-                Case({n: (3, 2) for n in _row.array_names}, {"shape": (4,)}, low=0.2, high=0.9),
-                Case({n: (3,) for n in _row.array_names}, {"dtype": "float64"}, low=0.2, high=0.9),
+                Case(dict.fromkeys(_row.array_names, (3, 2)), {"shape": (4,)}, low=0.2, high=0.9),
+                Case(dict.fromkeys(_row.array_names, (3,)), {"dtype": "float64"}, low=0.2, high=0.9),
             ),
         )
     )

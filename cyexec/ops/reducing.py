@@ -9,7 +9,6 @@ import numpy as np
 
 from ..base import ShapeError
 from .infer import normalize_axis, product
-from .schema import Shape
 
 if TYPE_CHECKING:
     from ..lowering.lower import Lowering

@@ -62,5 +62,6 @@ def divide(x: Array, y: Array) -> Array:
     if np.result_type(x, y).kind == "f":
         return np.true_divide(x, y)
     x, y = np.broadcast_arrays(np.asarray(x), np.asarray(y))
-    out = [int(abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1) if b else 0 for a, b in zip(x.ravel().tolist(), y.ravel().tolist())]
+    pairs = zip(x.ravel().tolist(), y.ravel().tolist())
+    out = [int(abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1) if b else 0 for a, b in pairs]
     return np.array(out, dtype=np.int64).reshape(x.shape)

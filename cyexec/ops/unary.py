@@ -113,7 +113,8 @@ define("radians", "Convert degrees to radians.", np.radians, lambda p, g, x: g *
 define("sinh", "Compute the hyperbolic sine.", np.sinh, lambda p, g, x: g * x.cosh())
 define("cosh", "Compute the hyperbolic cosine.", np.cosh, lambda p, g, x: g * x.sinh())
 define("arcsinh", "Compute the inverse hyperbolic sine.", np.arcsinh, lambda p, g, x: g / (x * x + 1).sqrt(), domain=WIDE)
-define("arccosh", "Compute the inverse hyperbolic cosine.", np.arccosh, lambda p, g, x: g / (x * x - 1).sqrt(), domain=(1.1, 3.0))
+define("arccosh", "Compute the inverse hyperbolic cosine.", np.arccosh, lambda p, g, x: g / (x * x - 1).sqrt(),
+domain=(1.1, 3.0))
 define("arctanh", "Compute the inverse hyperbolic tangent.", np.arctanh, lambda p, g, x: g / (1 - x * x), domain=(-0.9, 0.9))
 define("erf", "Compute the error function.", special.erf, lambda p, g, x: g * (x.square().negative().exp() * (2 / sqrt(pi))))
 define(

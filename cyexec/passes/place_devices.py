@@ -37,7 +37,7 @@ def run(graph: Graph, groups: Mapping[str, int]) -> Graph:
     def change(node: Node, inputs: tuple[Entry, ...]) -> Sequence[Entry] | None:
         ctx = wanted.get(node, 0)
         placed = []
-        for i, entry in enumerate(inputs):
+        for entry in inputs:
             if entry.node.ctx != ctx and entry.node.kind != "aux":
                 key = (entry, ctx)
                 if key not in copies:

@@ -282,7 +282,7 @@ class Executor:
         done = start
         forward = start == 0
         nodes = program.spans[: program.graph.num_forward] if forward else program.spans[program.graph.num_forward :]
-        for node, first, last in nodes:
+        for node, _, last in nodes:
             if node.op is None:
                 continue
             if self._monitor_all:

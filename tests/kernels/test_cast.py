@@ -45,7 +45,8 @@ def test_every_float16_becomes_float32_and_comes_back():
 def test_float32_rounds_to_float16_like_numpy():
     halves = np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float32)
     rng = np.random.default_rng(0)
-    x = [halves, (halves[:-1] + halves[1:]) / 2, rng.integers(0, 2**32, 300_000, dtype=np.uint64).astype(np.uint32).view(np.float32)]
+    bits = rng.integers(0, 2**32, 300_000, dtype=np.uint64).astype(np.uint32)
+    x = [halves, (halves[:-1] + halves[1:]) / 2, bits.view(np.float32)]
     x = np.concatenate([*x, np.nextafter(x[1], np.float32(np.inf)), np.nextafter(x[1], np.float32(-np.inf))])
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(cast(x, "float16"), x.astype(np.float16))

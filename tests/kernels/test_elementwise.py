@@ -194,7 +194,10 @@ def test_float64_function_within_two_ulps(name, level):
 
 
 def test_power_follows_c(level):
-    special = [0, -0.0, 1, -1, 2, -2, 0.5, -0.5, 3, -3, np.inf, -np.inf, np.nan, 1e30, 1e-40, -1e-40, 16777215, -16777215, 2.0**25]
+    special = [
+        0, -0.0, 1, -1, 2, -2, 0.5, -0.5, 3, -3, np.inf, -np.inf, np.nan, 1e30, 1e-40, -1e-40, 16777215, -16777215,
+        2.0**25,
+    ]
     a, b = (g.ravel().astype(np.float32) for g in np.meshgrid(special, special))
     rng = np.random.default_rng(0)
     a = np.concatenate([a, rng.uniform(0, 10, 50_000).astype(np.float32)])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cyexec.graph.graph import Builder, Entry, Graph, Node, Target, make_node
+from cyexec.graph.graph import Builder, Graph, Node, Target, make_node
 from cyexec.lowering.lower import lower
 from cyexec.ops import registry
 from cyexec.ops.schema import Case, Op

@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "operators.npz"
 KEPT = 256  # as in run_oracle.py
 
 # Where MXNet is wrong: "operator" or "operator/case", what is not compared (names of arrays, "shapes" or "dtypes" that are
-# inferred, "*" for all), and why. The contract tests compare these with NumPy and finite differences in float64 like all others.
+# inferred, "*" for all), and why. The contract tests compare these with NumPy and finite differences in float64.
 DIFFERENT: dict[str, tuple[str, str]] = {
     "BatchNorm/11": ("*", "the mean of an empty batch: MXNet has 0/0 and takes it into the moving averages"),
     "Concat": ("shapes", "MXNet counts an input of unknown extent as none: it says 3 for 3 + ?"),

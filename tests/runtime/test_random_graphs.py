@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import planner
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cyexec as mx
+import planner
 from cyexec.graph.build import build_graph
 from cyexec.graph.graph import Graph
 from cyexec.graph.infer import infer_dtypes, infer_shapes
@@ -22,10 +22,12 @@ from cyexec.passes import add_gradient, pipeline
 from cyexec.runtime.schedule import set_num_threads, set_sharing_thresholds
 from cyexec.symbol.node import topological
 
-from ..strategies import evaluate, nets
 from ..ops.harness import run as run_plain
+from ..strategies import evaluate, nets
 
-SLOW = settings(max_examples=int(os.environ.get("CYEXEC_EXAMPLES", 40)), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SLOW = settings(max_examples=int(os.environ.get("CYEXEC_EXAMPLES", 40)), deadline=None, suppress_health_check=[
+    HealthCheck.too_slow, HealthCheck.data_too_large,
+])
 
 
 def forward_graph(net, dtype):

@@ -85,7 +85,7 @@ class TestOldFormats:
         bn = {"op": "BatchNorm", "name": "bn", "inputs": [[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 1], [4, 0, 1]]}
         nodes = [*(variable(n) for n in ("x", "g", "b", "m", "v")), bn]
         sym = load(document(nodes, attrs={"mxnet_version": ["int", 10700]}))
-        assert [[3, 0, 1], [4, 0, 1]] == json.loads(sym.tojson())["nodes"][5]["inputs"][3:]
+        assert json.loads(sym.tojson())["nodes"][5]["inputs"][3:] == [[3, 0, 1], [4, 0, 1]]
 
     def test_nodes_in_another_order(self):
         nodes = [{"op": "exp", "name": "e", "inputs": [[1, 0, 0]]}, variable("x")]

@@ -1,4 +1,7 @@
-"""Symbols of one operator, as symbol files. Used by `make.py` under MXNet's Python and by the tests: imports neither library."""
+"""Symbols of one operator, as symbol files.
+
+Used by `make.py` under MXNet's Python and by the tests: imports neither library.
+"""
 
 import json
 

@@ -96,7 +96,7 @@ def arithmetic(mx):
 @model(shapes=[{"x": (2, 3)}], dtypes=[{"x": "float64"}])
 def comparison(mx):
     x, y = mx.sym.Variable("x"), mx.sym.Variable("y")
-    parts = [x == y, x != y, x > y, x >= y, x < y, x <= y, x == 1, x != 1, x > 1, x >= 1, x < 1, 1 >= x]
+    parts = [x == y, x != y, x > y, x >= y, x < y, x <= y, x == 1, x != 1, x > 1, x >= 1, x < 1, x <= 1]
     return mx.sym.Group(parts)
 
 
