@@ -85,8 +85,9 @@ class Lowering:
         Mode of the program.
     """
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, compute_all: bool = False):
         self.graph = graph
+        self._compute_all = compute_all
         self.is_train = graph.is_train
         self.program = Program(graph)
         self.node: Node | None = None
@@ -99,7 +100,7 @@ class Lowering:
 
     def used(self, output: int) -> bool:
         """Whether anything reads output number `output` of the node (or the user sees it)."""
-        return (self.node, output) in self._used
+        return self._compute_all or (self.node, output) in self._used
 
     def step(
         self,
@@ -322,6 +323,9 @@ class Lowering:
         self.program.needed_heads = tuple(sorted({n.number for n in read if n.kind == "head_grad"}))
 
 
-def lower(graph: Graph) -> Program:
-    """Return the program of `graph`: every value in a buffer of its own, before aliasing."""
-    return Lowering(graph).run()
+def lower(graph: Graph, compute_all: bool = False) -> Program:
+    """Return the program of `graph`: every value in a buffer of its own, before aliasing.
+
+    With `compute_all` operators compute outputs that nobody reads too: a monitor sees them.
+    """
+    return Lowering(graph, compute_all).run()

@@ -73,6 +73,10 @@ class MemoryPlan:
         """Byte offset of root buffer `root` in its arena."""
         return self.plan.offsets.get(root, 0)
 
+    def is_placed(self, root: int) -> bool:
+        """Whether root buffer `root` has a place in the arena: one that no step touches has none."""
+        return root in self.plan.offsets
+
     @property
     def arena_bytes(self) -> dict[int, int]:
         """Bytes of each context's arena."""

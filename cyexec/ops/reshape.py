@@ -399,13 +399,18 @@ register(
 )
 
 
+def _copy_back(g, node, ograds):
+    g.ctx = node.inputs[0].node.ctx
+    return [g("_CrossDeviceCopy", ograds[0])]
+
+
 register(
     Op(
         name="_CrossDeviceCopy",
         doc="Copy between contexts.",
         params=NoParams,
         infer_shape=lambda p, ins, outs: ([unify(ins[0], outs[0])], [unify(ins[0], outs[0])]),
-        gradient=lambda g, node, ograds: [ograds[0]],
+        gradient=_copy_back,
         lower=lower_copy,
         reference=lambda p, x, is_train: x,
         cases=(Case(shapes={"data": (2, 3)}, dtypes=ALL_DTYPES),),

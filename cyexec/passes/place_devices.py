@@ -41,7 +41,7 @@ def run(graph: Graph, groups: Mapping[str, int]) -> Graph:
             if entry.node.ctx != ctx and entry.node.kind != "aux":
                 key = (entry, ctx)
                 if key not in copies:
-                    name = f"{entry.node.name}_to_ctx{ctx}"
+                    name = f"{entry.node.name}_{entry.index}_copy"
                     copies[key] = make_node(copy_op, copy_op.params(), [entry], name, ctx)[0]
                 entry = copies[key]
             placed.append(entry)

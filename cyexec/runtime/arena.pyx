@@ -59,6 +59,7 @@ class Arena:
         if nbytes > self.block.nbytes:
             self.block = Block(nbytes)
             self.generation += 1
+            self.owner = None  # the values stayed in the old block
 
     @property
     def nbytes(self) -> int:

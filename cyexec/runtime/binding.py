@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base import MXNetError, as_dtype
+from ..base import MXNetError, ShapeError, as_dtype
 from ..context import Context
 from ..graph.build import build_graph
 from ..graph.graph import Graph
@@ -18,15 +18,16 @@ from ..ndarray import NDArray
 from ..ops.infer import is_full, product
 from ..passes import place_devices
 from ..symbol.node import topological
+from .arena import Arena
 from .compiled import plan_graph
-from .executor import Executor, mode_graph, zeros
+from .executor import Executor, mode_graph, numbered_contexts, zeros
 
 if TYPE_CHECKING:
     from ..symbol import Symbol
 
 REQUESTS = ("null", "write", "add")
 
-Typed = tuple[tuple[int, ...], np.dtype]  # shape and dtype of a variable
+Typed = tuple[tuple[int, ...], np.dtype, int]  # shape, dtype and context of an array
 
 
 def as_bytes(limit: int | str | None) -> int | None:
@@ -99,13 +100,16 @@ def _requests(grad_req: Any, names: Sequence[str]) -> list[str]:
 def _inferred_graph(symbol: Symbol, shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, np.dtype]) -> Graph:
     """The forward graph with every shape and dtype, or an MXNetError that lists what cannot be inferred."""
     nodes = topological(symbol._outputs)
-    found = infer_shapes(symbol._outputs, dict(shapes))
+    found = infer_shapes(symbol._outputs, dict(shapes), partial=True)
     missing = [n.name for n in nodes if n.op is None and not is_full(found[n][0])]
     if missing:
-        lines = ", ".join(f"{n}: {dict(shapes).get(n)}" for n in missing)
-        raise MXNetError(
-            "InferShape cannot decide shapes for the following arguments (-1 means unknown dimensions). "
-            f"Please consider providing them as inputs: {lines}"
+        lines = ", ".join(f"{n.name}: {found[n][0]}" for n in nodes if n.op is None and not is_full(found[n][0]))
+        names = {n.name for n in nodes if n.op is None}
+        unknown = [n for n in shapes if n not in names]
+        hint = f". Shapes were given for {', '.join(unknown)}, which the symbol does not have" if unknown else ""
+        raise ShapeError(
+            "InferShape cannot decide shapes for the following arguments (-1 means an unknown dimension, None that "
+            f"nothing is known). Please consider providing them as inputs: {lines}{hint}"
         )
     return build_graph(nodes, symbol._outputs, found, infer_dtypes(symbol._outputs, dict(dtypes)))
 
@@ -114,28 +118,37 @@ def _place(graph: Graph, ctx: Context, group2ctx: Mapping[str, Context] | None) 
     """The graph with its nodes in the contexts that `group2ctx` gives their groups; context 0 is `ctx`."""
     if not group2ctx:
         return graph
-    numbers = {ctx: 0}
     for name, other in group2ctx.items():
-        numbers.setdefault(_check_context(other, f"group2ctx['{name}']"), len(numbers))
+        _check_context(other, f"group2ctx['{name}']")
+    numbers = {c: i for i, c in enumerate(numbered_contexts(ctx, group2ctx))}
     return place_devices.run(graph, {name: numbers[other] for name, other in group2ctx.items()})
 
 
-def _shape_and_dtype(graph: Graph) -> tuple[list[Typed], list[Typed]]:
-    """(shape, dtype) of arguments and of auxiliary states, in order."""
+def _shapes_dtypes_contexts(graph: Graph) -> tuple[list[Typed], list[Typed]]:
+    """(shape, dtype, number of the context) of arguments and of auxiliary states, in order."""
     variables = sorted((node for node in graph.nodes if node.is_variable), key=lambda node: node.number)
-    args = [(node.shapes[0], node.dtypes[0]) for node in variables if node.kind == "arg"]
-    aux = [(node.shapes[0], node.dtypes[0]) for node in variables if node.kind == "aux"]
+    args = [(node.shapes[0], node.dtypes[0], node.ctx) for node in variables if node.kind == "arg"]
+    aux = [(node.shapes[0], node.dtypes[0], node.ctx) for node in variables if node.kind == "aux"]
     return args, aux
 
 
 def _check_arrays(
     names: Sequence[str], arrays: Sequence[NDArray | None], wanted: Sequence[tuple], what: str
 ) -> None:
-    for name, array, (shape, dtype) in zip(names, arrays, wanted):
+    for name, array, (shape, dtype, _) in zip(names, arrays, wanted):
         if array is not None and (array.shape != shape or array._array.dtype != dtype):
             raise MXNetError(
                 f"{what} '{name}' has shape {array.shape} and dtype {array._array.dtype}, expected {shape} and {dtype}"
             )
+
+
+def _arenas(shared_exec: Any) -> list[Arena] | None:
+    """The arenas to share."""
+    if shared_exec is None:
+        return None
+    if not isinstance(shared_exec, Executor):
+        raise TypeError(f"shared_exec must be an Executor, found {type(shared_exec)}")
+    return shared_exec._arenas
 
 
 def bind(
@@ -172,11 +185,11 @@ def bind(
     known = {n: a.shape for n, a in zip([*names, *aux_names], [*arg_arrays, *aux_arrays]) if a is not None}
     dtypes = {n: a._array.dtype for n, a in zip([*names, *aux_names], [*arg_arrays, *aux_arrays]) if a is not None}
     graph = _inferred_graph(symbol, known, dtypes)
-    wanted, wanted_aux = _shape_and_dtype(graph)
+    wanted, wanted_aux = _shapes_dtypes_contexts(graph)
     _check_arrays(names, arg_arrays, wanted, "argument")
     _check_arrays(names, grads, wanted, "gradient of argument")
     _check_arrays(aux_names, aux_arrays, wanted_aux, "auxiliary state")
-    arenas = shared_exec._arenas if shared_exec is not None else None
+    arenas = _arenas(shared_exec)
     graph = _place(graph, ctx, group2ctx)
     return Executor(
         symbol, graph, ctx, arg_arrays, grads, reqs, aux_arrays, group2ctx, arenas,  # type: ignore[arg-type]
@@ -200,6 +213,7 @@ def simple_bind(
 ) -> Executor:
     """Infer all shapes from the given ones, allocate arrays of zeros and bind. See `Symbol.simple_bind`."""
     ctx = _check_context(ctx)
+    arenas = _arenas(shared_exec)
     for name, stype in (stype_dict or {}).items():
         if stype != "default":
             raise MXNetError(f"storage type '{stype}' of '{name}' is not supported: this library has dense arrays only")
@@ -209,7 +223,7 @@ def simple_bind(
     for name, shape in kwargs.items():
         try:
             shapes[name] = tuple(-1 if int(d) == 0 else int(d) for d in shape)
-        except TypeError:
+        except (TypeError, ValueError):
             raise TypeError(f"shape of '{name}' must be a tuple of integers, found {shape!r}") from None
     dtypes = {name: as_dtype(dtype) for name, dtype in (type_dict or {}).items()}
     try:
@@ -218,13 +232,12 @@ def simple_bind(
         given = "\n".join(f"{name}: {shape}" for name, shape in kwargs.items())
         raise type(error)(f"simple_bind error. Arguments:\n{given}\n{error}") from None
     graph = _place(graph, ctx, group2ctx)
-    wanted, wanted_aux = _shape_and_dtype(graph)
+    wanted, wanted_aux = _shapes_dtypes_contexts(graph)
 
-    allocate = _Allocator(ctx, shared_arg_names, shared_exec, shared_buffer)
+    allocate = _Allocator(numbered_contexts(ctx, group2ctx), shared_arg_names, shared_exec, shared_buffer)
     args = [allocate.argument(n, *w) for n, w in zip(names, wanted)]
     grads = [allocate.gradient(n, *w) if r != "null" else None for n, w, r in zip(names, wanted, reqs)]
     aux = [allocate.auxiliary(n, *w) for n, w in zip(aux_names, wanted_aux)]
-    arenas = shared_exec._arenas if shared_exec is not None else None
     return Executor(
         symbol, graph, ctx, args, grads, reqs, aux, group2ctx, arenas, plan_time_limit or 0.0, as_bytes(memory_limit)
     )
@@ -235,37 +248,43 @@ class _Allocator:
 
     def __init__(
         self,
-        ctx: Context,
+        contexts: Sequence[Context],
         shared_arg_names: Sequence[str] | None,
         shared_exec: Executor | None,
         shared_buffer: dict[str, NDArray] | None,
     ):
-        self._ctx = ctx
+        self._contexts = contexts
+        if isinstance(shared_arg_names, str) or not isinstance(shared_arg_names, (Sequence, set, type(None))):
+            raise ValueError(f"shared_arg_names in simple_bind must be a list or None, found {type(shared_arg_names)}")
+        if not isinstance(shared_buffer, (dict, type(None))):
+            raise ValueError(f"shared_buffer in simple_bind must be a dict or None, found {type(shared_buffer)}")
         self._shared_names = set(shared_arg_names or ())
         self._pool = shared_buffer
         self._args = shared_exec.arg_dict if shared_exec is not None else {}
         self._grads = shared_exec.grad_dict if shared_exec is not None else {}
-        self._aux = shared_exec.aux_dict if shared_exec is not None else {}
+        # An executor that shares memory alone (no parameters, no buffers) keeps auxiliary states of its own, as in MXNet.
+        shares_aux = shared_arg_names is not None or shared_buffer is not None
+        self._aux = shared_exec.aux_dict if shared_exec is not None and shares_aux else {}
 
-    def argument(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+    def argument(self, name: str, shape: tuple[int, ...], dtype: np.dtype, ctx: int) -> NDArray:
         if name in self._shared_names:
-            return self._from(self._args, name, shape, dtype)
-        return self._pooled(name, shape, dtype)
+            return self._from(self._args, name, shape, dtype, ctx)
+        return self._pooled(name, shape, dtype, ctx)
 
-    def gradient(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+    def gradient(self, name: str, shape: tuple[int, ...], dtype: np.dtype, ctx: int) -> NDArray:
         if name in self._shared_names:
-            return self._from(self._grads, name, shape, dtype)
-        return self._pooled(f"grad of {name}", shape, dtype)
+            return self._from(self._grads, name, shape, dtype, ctx)
+        return self._pooled(f"grad of {name}", shape, dtype, ctx)
 
-    def auxiliary(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
-        return self._from(self._aux, name, shape, dtype)
+    def auxiliary(self, name: str, shape: tuple[int, ...], dtype: np.dtype, ctx: int) -> NDArray:
+        return self._from(self._aux, name, shape, dtype, ctx)
 
     def _from(
-        self, arrays: Mapping[str, NDArray | None], name: str, shape: tuple[int, ...], dtype: np.dtype
+        self, arrays: Mapping[str, NDArray | None], name: str, shape: tuple[int, ...], dtype: np.dtype, ctx: int
     ) -> NDArray:
         found = arrays.get(name)
         if found is None:
-            return zeros(shape, dtype, self._ctx)
+            return zeros(shape, dtype, self._contexts[ctx])
         if found.shape != shape or found._array.dtype != dtype:
             raise MXNetError(
                 f"'{name}' is shared with an executor in which it has shape {found.shape} and dtype "
@@ -273,13 +292,13 @@ class _Allocator:
             )
         return found
 
-    def _pooled(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
+    def _pooled(self, name: str, shape: tuple[int, ...], dtype: np.dtype, ctx: int) -> NDArray:
         if self._pool is None:
-            return zeros(shape, dtype, self._ctx)
+            return zeros(shape, dtype, self._contexts[ctx])
         found = self._pool.get(name)
         if found is not None and found._array.dtype == dtype and found._array.size >= product(shape):
             return prefix(found, shape)
-        self._pool[name] = zeros(shape, dtype, self._ctx)
+        self._pool[name] = zeros(shape, dtype, self._contexts[ctx])
         return self._pool[name]
 
 
@@ -314,9 +333,10 @@ def reshape_executor(
     dtypes = {n: a._array.dtype for n, a in zip([*names, *aux_names], [*parent.arg_arrays, *parent.aux_arrays])}
     known = {n: tuple(-1 if int(d) == 0 else int(d) for d in s) for n, s in shapes.items()}
     graph = _place(_inferred_graph(symbol, known, dtypes), parent._ctx, parent._group2ctx)
-    wanted, wanted_aux = _shape_and_dtype(graph)
+    contexts = numbered_contexts(parent._ctx, parent._group2ctx)
+    wanted, wanted_aux = _shapes_dtypes_contexts(graph)
 
-    def fit(name: str, old: NDArray | None, shape: tuple[int, ...], dtype: np.dtype, what: str) -> NDArray | None:
+    def fit(name: str, old: NDArray | None, shape: tuple[int, ...], dtype: np.dtype, ctx: int, what: str) -> NDArray | None:
         if old is None or old.shape == shape:
             return old
         if not partial_shaping and name not in shapes:
@@ -332,7 +352,7 @@ def reshape_executor(
                     "executor and then down sizing it is more efficient than the reverse. If you really want to up "
                     "size, set allow_up_sizing=True to enable allocation of new arrays."
                 )
-            return zeros(shape, dtype, parent._ctx)
+            return zeros(shape, dtype, contexts[ctx])
         return prefix(old, shape)
 
     args = [fit(n, a, *w, "arg") for n, a, w in zip(names, parent.arg_arrays, wanted)]

@@ -26,7 +26,9 @@ WORTH_ORDERING = 1 << 18  # bytes
 External = Mapping[str, "Sequence[NDArray] | Mapping[int, NDArray]"]
 
 
-def plan_graph(graph: Graph, time_limit: float = 0.0, memory_limit: int | None = None) -> MemoryPlan:
+def plan_graph(
+    graph: Graph, time_limit: float = 0.0, memory_limit: int | None = None, compute_all: bool = False
+) -> MemoryPlan:
     """Lower `graph`, share memory and plan it, in the order of nodes that needs less. Allocates nothing.
 
     Parameters
@@ -35,6 +37,8 @@ def plan_graph(graph: Graph, time_limit: float = 0.0, memory_limit: int | None =
         Seconds that the planner may search for better offsets.
     memory_limit : int, optional
         Bytes that the arenas may take: values are computed twice where that is needed to stay below.
+    compute_all : bool
+        For a monitor: nodes keep their order, outputs that nobody reads are computed too, and `memory_limit` is not kept.
 
     Raises
     ------
@@ -44,9 +48,11 @@ def plan_graph(graph: Graph, time_limit: float = 0.0, memory_limit: int | None =
     guard = GUARD if os.environ.get("CYEXEC_CHECK") else 0
 
     def planned(candidate: Graph) -> MemoryPlan:
-        return MemoryPlan(share_memory(lower(candidate)), time_limit, guard)
+        return MemoryPlan(share_memory(lower(candidate, compute_all)), time_limit, guard)
 
     plan = planned(graph)
+    if compute_all:
+        return plan
     # An arena that fits the second-level cache is not worth the time of a search.
     if plan.total > WORTH_ORDERING or memory_limit is not None:
         ordered = order_nodes(graph)
@@ -137,14 +143,19 @@ class Compiled:
 
     def run_forward(self, seed: int) -> None:
         """Run the forward part."""
-        self._arenas[0].owner = None  # until all of it has run: Ctrl-C may come between
-        self.schedule().run(0, self.program.num_forward, seed)
+        schedule = self.schedule()
+        self.started()
+        schedule.run(0, self.program.num_forward, seed)
         self._arenas[0].owner = self._token
 
     def run_backward(self, seed: int) -> None:
         """Run the backward part. It may overwrite what the forward part left, so that runs once."""
-        self._arenas[0].owner = None
+        self.started()
         self.schedule().run(self.program.num_forward, len(self.program.steps), seed)
+
+    def started(self) -> None:
+        """Say that steps will run: if they are cut short (Ctrl-C, a failing monitor), the arena holds nobody's values."""
+        self._arenas[0].owner = None
 
     def finished(self, forward: bool) -> None:
         """Say that all steps of the forward (or backward) part were run one by one."""
@@ -160,9 +171,14 @@ class Compiled:
         buffers, forward = self.program.buffers, self.program.steps[: self.program.num_forward]
         return any(buffers[ref.buffer].kind == "aux" for step in forward for ref in step.writes)
 
-    def value(self, entry: Entry) -> np.ndarray:
-        """View of a value's memory; right only between the step that writes it and the last that reads it."""
+    def value(self, entry: Entry) -> np.ndarray | None:
+        """View of a value's memory; right only between the step that writes it and the last that reads it.
+
+        None where no step computes it.
+        """
         ref = self.program.resolve(self.program.entries[entry])
+        if not self.program.buffers[ref.buffer].external and not self.plan.is_placed(ref.buffer) and ref.nbytes:
+            return None
         base, start = self._memory(ref.buffer)
         return np.ndarray(ref.shape, ref.dtype, buffer=base, offset=start + ref.offset)
 

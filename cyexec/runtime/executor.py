@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base import MXNetError
 from ..context import Context
-from ..graph.graph import Graph
+from ..graph.graph import Entry, Graph
 from ..graph.mxnet_text import UnknownGradientError, bound_text
 from ..graph.to_symbol import graph_symbol
 from ..lowering.memory import MemoryPlan
@@ -39,6 +39,11 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype, ctx: Context) -> NDArray:
     made = NDArray._empty(shape, dtype, ctx)
     made._array[...] = 0
     return made
+
+
+def numbered_contexts(ctx: Context, group2ctx: Mapping[str, Context] | None) -> list[Context]:
+    """Contexts by the number that `Node.ctx` has for them; 0 is the executor's own."""
+    return list(dict.fromkeys([ctx, *(group2ctx or {}).values()]))
 
 
 def mode_graph(graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]]) -> Graph:
@@ -92,23 +97,27 @@ class Executor:
         self.arg_arrays = list(args)
         self.grad_arrays = list(grads)
         self.aux_arrays = list(aux)
+        contexts = numbered_contexts(ctx, group2ctx)
         self._requests = [(i, r) for i, (r, g) in enumerate(zip(reqs, grads)) if r != "null" and g is not None]
         count = 1 + max((n.ctx for n in graph.nodes), default=0)
         self._arenas = arenas if arenas is not None else []
         while len(self._arenas) < count:
             self._arenas.append(Arena())
-        self.outputs = [zeros(e.shape, e.dtype, ctx) for e in graph.outputs]
+        self.outputs = [zeros(e.shape, e.dtype, contexts[e.node.ctx]) for e in graph.outputs]
         self._heads: dict[int, NDArray] = {}
+        # Lists of our own: as in MXNet, what is bound stays bound when a list of the user's is changed.
+        self._args = dict(zip(symbol.list_arguments(), self.arg_arrays))
         self._external: dict[str, Sequence[NDArray] | Mapping[int, NDArray]] = {
-            "arg": self.arg_arrays,
-            "aux": self.aux_arrays,
-            "output": self.outputs,
+            "arg": list(args),
+            "aux": list(aux),
+            "output": list(self.outputs),
             "head_grad": self._heads,
             "grad": [grads[i] for i, _ in self._requests],  # type: ignore[misc]  # a request has an array
         }
-        self._programs: dict[tuple[bool, bool], Compiled] = {}
+        self._programs: dict[tuple[bool, bool, bool], Compiled] = {}
         self._monitor: Callable[[str, NDArray], Any] | None = None
         self._monitor_all = False
+        self._shown: dict[Entry, NDArray] = {}  # what the monitor has seen in this pass
         self._last_mode: bool | None = None
         self._last_seed = 0
         # Everything is planned and allocated now for what the executor was bound for.
@@ -116,18 +125,18 @@ class Executor:
 
     # Programs
 
-    def _program(self, is_train: bool, gradients: bool) -> Compiled:
+    def _program(self, is_train: bool, gradients: bool, monitored: bool = False) -> Compiled:
         """The program of a mode, compiled when first asked for."""
-        found = self._programs.get((is_train, gradients))
+        found = self._programs.get((is_train, gradients, monitored))
         if found is None:
             graph = mode_graph(self._graph, is_train, self._requests if gradients else ())
-            plan = plan_graph(graph, self._plan_time_limit, self._memory_limit)
+            plan = plan_graph(graph, self._plan_time_limit, self._memory_limit, compute_all=monitored)
             for i in plan.program.needed_heads:
                 if i not in self._heads:
                     like = self._graph.outputs[i]
                     self._heads[i] = zeros(like.shape, like.dtype, self._ctx)
             found = Compiled(plan, self._arenas, self._external)
-            self._programs[is_train, gradients] = found
+            self._programs[is_train, gradients, monitored] = found
         return found
 
     @property
@@ -163,7 +172,7 @@ class Executor:
         if kwargs:
             self._set_arguments(kwargs)
         is_train = bool(is_train)
-        compiled = self._program(is_train, is_train and bool(self._requests))
+        compiled = self._program(is_train, is_train and bool(self._requests), self._monitor is not None)
         seed = next_seed() if compiled.is_random else 0
         self._last_mode = is_train
         self._last_seed = seed
@@ -197,7 +206,7 @@ class Executor:
         if not self._requests:
             return
         mode = bool(is_train) if self._last_mode is None else self._last_mode
-        compiled = self._program(mode, True)
+        compiled = self._program(mode, True, self._monitor is not None)
         self._set_heads(compiled, out_grads)
         if not compiled.forward_is_valid():
             # Another program used the arena since, or a backward consumed the values: compute them again.
@@ -216,10 +225,10 @@ class Executor:
                 grad._written()
 
     def _set_arguments(self, values: Mapping[str, NDArray | np.ndarray]) -> None:
-        targets = self.arg_dict
+        targets = self._args if len(self._args) == len(self.arg_arrays) else self.arg_dict
         for name, value in values.items():
             if name not in targets:
-                raise TypeError(f"Unknown argument {name}")
+                raise TypeError(f"Unknown argument {name}; arguments are {', '.join(targets)}")
             if not isinstance(value, (NDArray, np.ndarray)):
                 raise ValueError(f"only accept keyword argument of NDArrays and numpy.ndarray, {name} is {type(value)}")
             if targets[name].shape != tuple(value.shape):
@@ -238,10 +247,15 @@ class Executor:
         elif isinstance(out_grads, NDArray):
             out_grads = [out_grads]
         elif isinstance(out_grads, Mapping):
+            for name in names:
+                if name not in out_grads:
+                    raise KeyError(f"no head gradient for output '{name}' among {', '.join(map(repr, out_grads))}")
             out_grads = [out_grads[name] for name in names]
+        elif not isinstance(out_grads, Sequence):
+            raise TypeError(f"head gradients must be an NDArray, or a list or dict of them, found {type(out_grads)}")
         for value in out_grads:
             if not isinstance(value, NDArray):
-                raise TypeError(f"inputs must be NDArray, found {type(value)}")
+                raise TypeError(f"head gradients must be NDArrays, found {type(value)}")
         for i in compiled.program.needed_heads:
             if i >= len(out_grads):
                 op = self._graph.outputs[i].node.op
@@ -275,12 +289,16 @@ class Executor:
         """
         self._monitor = callback
         self._monitor_all = bool(monitor_all)
+        self._shown = {}
 
     def _run_monitored(self, compiled: Compiled, start: int, stop: int, seed: int) -> None:
         """Run node by node and show every value while it is there."""
         program = compiled.program
         done = start
         forward = start == 0
+        if forward:
+            self._shown = {}
+        compiled.started()
         nodes = program.spans[: program.graph.num_forward] if forward else program.spans[program.graph.num_forward :]
         for node, _, last in nodes:
             if node.op is None:
@@ -290,6 +308,9 @@ class Executor:
                 for name, entry in zip(names, node.inputs):
                     if entry.node.is_variable:
                         self._show(compiled, entry.node.name, entry)
+                    elif entry in self._shown:  # its memory may hold another value already
+                        self._monitor(f"{node.name}_{name}", self._shown[entry].copy())  # type: ignore[misc]
+                        continue
                     self._show(compiled, f"{node.name}_{name}", entry)
             compiled.run(done, last, seed)
             done = last
@@ -299,9 +320,14 @@ class Executor:
         compiled.run(done, stop, seed)
         compiled.finished(forward)
 
-    def _show(self, compiled: Compiled, name: str, entry: Any) -> None:
-        assert self._monitor is not None
-        self._monitor(name, NDArray._wrap(compiled.value(entry).copy(), self._ctx))
+    def _show(self, compiled: Compiled, name: str, entry: Entry) -> None:
+        value = compiled.value(entry)
+        if value is None or self._monitor is None:
+            return
+        shown = NDArray._wrap(value.copy(), self._ctx)
+        if self._monitor_all and not entry.node.is_variable:
+            self._shown[entry] = shown.copy()  # the callback may change what it gets
+        self._monitor(name, shown)
 
     # Arrays by name
 
@@ -350,6 +376,8 @@ class Executor:
                     if not allow_extra_params:
                         raise ValueError(f'Find name "{name}" that is not in the {what}')
                     continue
+                if not isinstance(value, (NDArray, np.ndarray)):
+                    raise TypeError(f"parameter '{name}' must be an NDArray, found {type(value)}")
                 if targets[name].shape != tuple(value.shape):
                     raise MXNetError(
                         f"parameter '{name}' has shape {tuple(value.shape)}, expected {targets[name].shape}"
