@@ -70,14 +70,19 @@ def backward(node: TextNode) -> Rule | None:
 _REGULAR = {
     "g": "broadcast_add broadcast_sub _mul_scalar _div_scalar amp_cast amp_multicast squeeze stack diag sum mean slice "
     "slice_axis slice_like tile repeat reverse",
-    "g0 i0": "_rdiv_scalar _mod_scalar _rmod_scalar _power_scalar _maximum_scalar _minimum_scalar _hypot_scalar clip "
-    "smooth_l1 hard_sigmoid softsign expm1 log log2 log10 log1p rsqrt rcbrt square reciprocal abs sign sin cos arcsin "
-    "arccos arctan degrees radians sinh cosh arcsinh arccosh arctanh erf gamma gammaln Embedding",
-    "g0 o0": "_rpower_scalar relu sigmoid tanh sqrt cbrt tan erfinv SoftmaxActivation",
+    "g0 i0": "clip hard_sigmoid Embedding",
+    "g0 i1": "take",
+    "g0 o0": "SoftmaxActivation",
     "g0 i0 o0": "prod nansum nanprod max min norm",
     "g i": "broadcast_mul broadcast_div _mod broadcast_mod _power broadcast_power _maximum broadcast_maximum _minimum "
     "broadcast_minimum _hypot broadcast_hypot dot _linalg_gemm2 _linalg_gemm softmax_cross_entropy",
-    "g0 i1": "take",
+}
+# Of these too, but MXNet does not know that their backward operators are such.
+_REGULAR_UNMARKED = {
+    "g0 i0": "_rdiv_scalar _mod_scalar _rmod_scalar _power_scalar _maximum_scalar _minimum_scalar _hypot_scalar smooth_l1 "
+    "softsign expm1 log log2 log10 log1p rsqrt rcbrt square reciprocal abs sign sin cos arcsin arccos arctan degrees "
+    "radians sinh cosh arcsinh arccosh arctanh erf gamma gammaln",
+    "g0 o0": "_rpower_scalar relu sigmoid tanh sqrt cbrt tan erfinv",
 }
 _OTHER_NAMES = {
     "elemwise_sub": ("_backward_sub", "g"), "elemwise_mul": ("_backward_mul", "g i"),
@@ -154,13 +159,23 @@ RULES: dict[str, Rule] = {
         zeros_like(0, "_cond_backward"), Backward("_backward_where", "g0 i0", feeds=(1, 2), zeros=False),
     ),
 }  # fmt: skip
-for _table, _zeros in ((_REGULAR, True), (_ALWAYS, False)):
+for _table, _zeros in ((_REGULAR, True), (_REGULAR_UNMARKED, True), (_ALWAYS, False)):
     for _reads, _names in _table.items():
         RULES |= {
             _name: (Backward("_backward_" + _name.lstrip("_"), _reads, zeros=_zeros),) for _name in _names.split()
         }
 for _others, _zeros in ((_OTHER_NAMES, True), (_ALWAYS_OTHER_NAMES, False)):
     RULES |= {_name: (Backward(_op, _reads, zeros=_zeros),) for _name, (_op, _reads) in _others.items()}
+
+
+_MARKED = frozenset({"_broadcast_backward", "_split_v2_backward"})
+_UNMARKED = {f"_backward_{_name}" for _name in ("softmax", "log_softmax", "softmin")}
+_UNMARKED |= {f"_backward_{_name.lstrip('_')}" for _names in _REGULAR_UNMARKED.values() for _name in _names.split()}
+
+
+def is_backward(op: str) -> bool:
+    """Whether MXNet knows that `op` is a backward operator, and computes it in its forward node's context."""
+    return op in _MARKED or (op.startswith("_backward_") and op not in _UNMARKED)
 
 
 # Operators whose backward nodes depend on their parameters.

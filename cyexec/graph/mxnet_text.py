@@ -226,16 +226,16 @@ def _place(
     where: dict[TextNode, Hashable] = {}
     for node in nodes:
         group = groups.get(node.attrs.get("__ctx_group__", ""))
+        sources = node.deps[:1] if mxnet_gradients.is_backward(node.op) else [child for child, _ in node.args]
+        found = next((where[source] for source in sources if source in where), None)
         if group is not None:
             where[node] = group
+        elif found is not None:
+            where[node] = found
         elif node.source is not None and not node.op:
             where[node] = default
     for (node, _), target in zip(shown[num_outputs:], targets):
         where.setdefault(node, where[target])
-    for node in nodes:
-        found = next((where[child] for child, _ in node.args if child in where), None)
-        if node not in where and found is not None:
-            where[node] = found
     for node in reversed(nodes):
         if node in where:
             for child, _ in node.args:

@@ -13,17 +13,8 @@ from tests.golden.debug_text import symbols
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "debug_text" / "golden.json").read_text())
 
-# What is not printed as MXNet prints it, and why.
-DIFFERENT = {
-    "equal nodes of two contexts": "it is not known why MXNet computes the gradient of a product of no group where its "
-    "inputs are, when nodes elsewhere are computed where their first input is",
-}
-
-
 @pytest.mark.parametrize("example", GOLDEN["graphs"], ids=lambda e: e["title"])
 def test_graphs(example: dict) -> None:
-    if example["title"] in DIFFERENT:
-        pytest.xfail(DIFFERENT[example["title"]])
     symbol = mx.sym.load_json(json.dumps(example["symbol"]))
     groups = {name: mx.cpu(i) for name, i in example.get("groups", {}).items()}
     shapes = {name: tuple(shape) for name, shape in example["shapes"].items()}
