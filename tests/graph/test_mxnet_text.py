@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 import cyexec as mx
+from cyexec.graph import mxnet_gradients
 from cyexec.graph.mxnet_text import bound_text
+from cyexec.ops import registry
 from tests.golden.debug_text import symbols
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "debug_text" / "golden.json").read_text())
+
 
 @pytest.mark.parametrize("example", GOLDEN["graphs"], ids=lambda e: e["title"])
 def test_graphs(example: dict) -> None:
@@ -44,6 +47,43 @@ def test_operators(example: dict) -> None:
     if example["zeros"] is not None:
         text = bound_text(mx.sym.load_json(symbols.blocked(example)), wanted)
         assert ("Op:zeros_like, Name=node_" in text) == example["zeros"]
+
+
+@pytest.mark.parametrize("example", [e for e in GOLDEN["operators"] if e["copied"]], ids=lambda e: e["op"])
+def test_contexts_of_operators(example: dict) -> None:
+    """Operators that MXNet knows to be backward operators are computed where their forward node is."""
+    symbol = mx.sym.load_json(symbols.elsewhere(example))
+    text = bound_text(symbol, range(example["args"]), mx.cpu(0), {"a": mx.cpu(0), "b": mx.cpu(1)})
+    assert "Name=sin0_backward_0_copy" in text
+
+
+def test_every_operator_is_known() -> None:
+    """Each operator is in the table, has no inputs, or has no gradient in MXNet."""
+    undifferentiable = {
+        "argmax_channel", "_grad_add", "_scatter_set_nd", "batch_take", "fill_element_0index", "_shuffle", "_slice_assign",
+        "_slice_assign_scalar",
+    }  # fmt: skip
+    known = {*mxnet_gradients.RULES, *mxnet_gradients.IRREGULAR}
+    missing = {op.name for op in registry.all_ops() if not op.hidden and op.inputs and op.name not in known}
+    assert missing <= undifferentiable
+
+
+def test_operator_that_is_not_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own gradients are shown."""
+    monkeypatch.delitem(mxnet_gradients.RULES, "sin")
+    symbol = mx.sym.sin(mx.sym.var("x"), name="s") * 2
+    text = symbol.simple_bind(mx.cpu(), x=(2, 3)).debug_str()
+    assert text.startswith("Symbol Outputs:\n\toutput[0]=")
+    assert "Name=s_backward" in text
+    assert text.split("\n")[-3].startswith("Total ")
+
+
+def test_duplicate_names_and_empty_arrays() -> None:
+    symbol = mx.sym.elemwise_mul(mx.sym.var("x"), mx.sym.var("x"), name="m")
+    arrays = [mx.nd.zeros((0, 3)) for _ in range(4)]
+    text = symbol.bind(mx.cpu(), arrays[:2], args_grad=arrays[2:]).debug_str()
+    assert text.startswith("Symbol Outputs:\n\toutput[0]=m(0)\n\toutput[1]=m_backward(0)\n\toutput[2]=m_backward(1)\n")
+    assert text.split("\n")[-3] == "Total 0 MB allocated"
 
 
 def test_merged_operators() -> None:

@@ -35,17 +35,18 @@ def bound(symbol, shapes, dtypes=None, grad_req="write", groups=None):
 
 
 def ask(case):
-    """(backward part, whether gradients of zero make zeros, whether equal nodes are merged); None where MXNet refuses."""
+    """(backward part, whether gradients of zero make zeros, whether equal nodes are merged, whether the gradient is copied to
+    the forward node's context before it is used); None where MXNet refuses."""
     # Without it, MXNet takes a scalar's shape for an unknown one.
     mx.util.set_np_shape(any(not shape for shape in case["shapes"]))
     args = range(case["args"])
     shapes = {f"i{k}": case["shapes"][k] for k in args}
     dtypes = {f"i{k}": np.dtype(case["dtypes"][k]) for k in args}
 
-    def text(make, grad_req):
-        return bound(mx.sym.load_json(make(case)), shapes, dtypes, grad_req if case["args"] else "null")
+    def text(make, grad_req, groups=None):
+        return bound(mx.sym.load_json(make(case)), shapes, dtypes, grad_req if case["args"] else "null", groups)
 
-    backward = zeros = merged = None
+    backward = zeros = merged = copied = None
     try:
         merged = "Name=node2" not in text(symbols.twice, "null")
         zeros = "Op:zeros_like, Name=node_" in text(symbols.blocked, "write") if case["args"] else None
@@ -53,9 +54,11 @@ def ask(case):
         written = text(symbols.one_node, "write")
         assert forward in written
         backward = written.replace(forward, "")
-    except RuntimeError:
-        pass
-    return backward, zeros, merged
+        copied = "Name=sin0_backward_0_copy" in text(symbols.elsewhere, "write", {"a": 0, "b": 1})
+    except RuntimeError as error:
+        if "computes it on cpu(1)" in str(error):
+            copied = False
+    return backward, zeros, merged, copied
 
 
 def body(text):
@@ -90,7 +93,7 @@ def operators(path):
     examples, separate = [], set()
     for op, all_cases in by_op.items():
         seen = set()
-        for case, (backward, zeros, merged) in zip(all_cases, in_child(all_cases)):
+        for case, (backward, zeros, merged, copied) in zip(all_cases, in_child(all_cases)):
             if merged is None:
                 continue
             if not merged:
@@ -100,7 +103,7 @@ def operators(path):
             if op in ("batch_dot", "transpose") or teaches not in seen:
                 seen.add(teaches)
                 kept = {k: v for k, v in case.items() if k not in ("shapes", "dtypes")}
-                examples.append({**kept, "backward": backward, "zeros": zeros})
+                examples.append({**kept, "backward": backward, "zeros": zeros, "copied": copied})
     return examples, sorted(separate)
 
 

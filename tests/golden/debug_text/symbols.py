@@ -40,3 +40,14 @@ def blocked(case):
     nodes, first = _nodes(case, ["node"])
     nodes += [{"op": "BlockGrad", "name": f"bg{i}", "inputs": [[first, i, 0]]} for i in range(case["outputs"])]
     return _file(nodes, [[first + 1 + i, 0, 0] for i in range(case["outputs"])])
+
+
+def elsewhere(case):
+    """The operator in context a; what reads it is in context b."""
+    nodes, first = _nodes(case, ["node"])
+    for node in nodes[:first]:
+        node["attrs"] = {"__ctx_group__": "a"}
+    for i in range(case["outputs"]):
+        attrs = {"__ctx_group__": "b"}
+        nodes.append({"op": "sin", "name": f"sin{i}", "attrs": attrs, "inputs": [[first, i, 0]]})
+    return _file(nodes, [[first + 1 + i, 0, 0] for i in range(case["outputs"])])
