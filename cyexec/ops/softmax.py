@@ -63,6 +63,8 @@ def _infer_shape(p, ins, outs):
 
 def _infer_dtype(p, ins, outs):
     data, out = ins[0], p.dtype if p.dtype is not None else None
+    if out is not None and out.kind != "f":
+        raise DTypeError(f"dtype must be float16, float32 or float64, found {out}")
     if out is None:
         data = data if data is not None else outs[0]
         out = data
