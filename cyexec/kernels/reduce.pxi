@@ -103,13 +103,15 @@ cdef class Reduction(Step):
     cdef void run(self, Team* team) noexcept nogil:
         cdef Span part
         cdef double* partial = NULL
+        cdef const real* x = NULL
+        if self.x.shape[0] > 0:
+            x = &self.x[0]
         if self.r.outputs == 0:
             return
         if self.r.parts > 1:
             partial = &self.partial[0]
         part = share(team, self.r.groups * self.r.parts, 1)
-        reduce_tasks(&self.r, NULL if self.x.shape[0] == 0 else &self.x[0], &self.out[0], partial, part.start,
-                     part.stop)
+        reduce_tasks(&self.r, x, &self.out[0], partial, part.start, part.stop)
         if self.r.parts > 1:
             sync(team)
             part = share(team, self.r.outputs, 64)

@@ -2,13 +2,14 @@
 
 cimport numpy as cnp
 from cpython.buffer cimport PyBUF_WRITABLE, PyObject_GetBuffer
+from cpython.object cimport PyTypeObject
 from cpython.ref cimport Py_INCREF
 
 cnp.import_array()
 
 cdef extern from "numpy/arrayobject.h":
-    object PyArray_NewFromDescr(object subtype, cnp.dtype descr, int nd, cnp.npy_intp* dims, cnp.npy_intp* strides,
-                                void* data, int flags, object obj)
+    object PyArray_NewFromDescr(PyTypeObject* subtype, cnp.dtype descr, int nd, cnp.npy_intp* dims,
+                                cnp.npy_intp* strides, void* data, int flags, object obj)
 
 cdef Py_ssize_t ALIGNMENT = 64      # a cache line, and the widest vector register
 
@@ -56,8 +57,8 @@ cdef cnp.ndarray aligned(tuple shape, cnp.dtype dtype):
     raw = cnp.PyArray_SimpleNew(1, &nbytes, cnp.NPY_UINT8)
     start = -<Py_ssize_t><size_t>cnp.PyArray_DATA(raw) & (ALIGNMENT - 1)
     Py_INCREF(dtype)                # PyArray_NewFromDescr takes it
-    array = PyArray_NewFromDescr(cnp.ndarray, dtype, ndim, dims, NULL, <char*>cnp.PyArray_DATA(raw) + start,
-                                 cnp.NPY_ARRAY_CARRAY, None)
+    array = PyArray_NewFromDescr(<PyTypeObject*>cnp.ndarray, dtype, ndim, dims, NULL,
+                                 <char*>cnp.PyArray_DATA(raw) + start, cnp.NPY_ARRAY_CARRAY, None)
     cnp.set_array_base(array, raw)
     return array
 
