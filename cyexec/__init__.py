@@ -34,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "context", "cpu",
-    "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "io", "lr_scheduler", "mod", "model", "module", "name", "nd",
-    "ndarray", "num_gpus", "random", "rnd", "runtime", "set_num_threads", "show_config", "sym", "symbol",
+    "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "io", "lr_scheduler", "mod", "model",
+    "module", "name", "nd", "ndarray", "num_gpus", "random", "rnd", "runtime", "set_num_threads", "show_config",
+    "sym", "symbol",
 ]  # fmt: skip
