@@ -119,14 +119,14 @@ class Compiled:
         self._external = external
         self._token = object()  # marks the arena as holding this program's values; not self, which would be a cycle
         self._schedule: Schedule | CheckedSchedule | None = None
-        self._generations: tuple[int, ...] = ()
+        self._generations: list[int] = []
         self.is_random = any(n.op is not None and n.op.random for n in self.program.graph.nodes)
         for ctx, nbytes in plan.arena_bytes.items():
             arenas[ctx].reserve(nbytes)
 
     def schedule(self) -> Schedule | CheckedSchedule:
         """The steps over the arenas as they are now: made when first needed, and again after an arena has grown."""
-        generations = tuple(a.generation for a in self._arenas)
+        generations = [a.generation for a in self._arenas]
         if self._schedule is None or generations != self._generations:
             steps = materialize(self.program, self._memory)
             if os.environ.get("CYEXEC_CHECK"):
