@@ -131,7 +131,8 @@ static inline REAL real_digamma(REAL value)
     if (x <= 0) {
         if (x == floor(x))
             return (REAL)INFINITY;
-        result = -3.14159265358979323846 / tan(3.14159265358979323846 * (x - floor(x)));
+        /* From the nearest integer: x - floor(x) would be 1 for a small negative x. */
+        result = -3.14159265358979323846 / tan(3.14159265358979323846 * (x - rint(x)));
         x = 1 - x;
     }
     while (x < 10) {
