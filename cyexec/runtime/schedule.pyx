@@ -45,8 +45,9 @@ cdef double REGION = 6e4        # ns
 # Below LONG the clock decides: whether a team is faster depends on what else the machine does, and waiting for a thread
 # that has no core costs more than it can save. A longer range is always shared.
 cdef double LONG = 3e6          # ns
-cdef long FIRST_PROBE = 64      # runs until the slower way is tried again; doubles while it stays slower
-cdef long LAST_PROBE = 8192
+cdef int TRIAL = 3              # runs
+cdef long FIRST_INTERVAL = 64   # runs until the slower way is tried again; doubles while it stays slower
+cdef long LAST_INTERVAL = 8192
 cdef double SIGNALS = 0.05      # s between looks for Ctrl-C
 
 cdef int _threads = 0           # 0: not chosen yet
@@ -107,38 +108,43 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 cdef struct Choice:
-    # What runs of one range have taken, alone and as a team: moving averages in seconds.
-    double alone
-    double team
-    long runs
-    long next_probe
-    long interval
+    # What runs of one range take, alone [0] and as a team [1], and which way is tried now.
+    double seconds[2]               # moving averages; 0 until known
+    bint team                       # the way of the next run
+    int trial                       # runs left of a trial of that way; 0 when none is under way
+    long until                      # runs left until the slower way is tried again
+    long interval                   # that many between the next trials
 
 
-cdef bint choose_team(Choice* choice) noexcept nogil:
-    """Whether the next run is a team's: both ways twice, then the faster one, with a look at the other now and then."""
-    cdef bint team = choice.team < choice.alone
-    if choice.runs < 4:
-        return choice.runs >= 2
-    return not team if choice.runs >= choice.next_probe else team
+cdef void learn(Choice* choice, double seconds) noexcept nogil:
+    """Take in what a run took, and decide how the next one is done: the faster way, with a trial of the other at times.
 
-
-cdef void learn(Choice* choice, bint team, double seconds) noexcept nogil:
-    cdef double* average = &choice.team if team else &choice.alone
-    cdef bint was_faster = choice.team < choice.alone
-    # The first run of a way warms caches and wakes threads; the second counts.
-    average[0] = seconds if choice.runs < 4 else 0.7 * average[0] + 0.3 * seconds
-    choice.runs += 1
-    if choice.runs == 4:
-        choice.interval = FIRST_PROBE
-    elif choice.runs > choice.next_probe:
-        if (choice.team < choice.alone) != was_faster:
-            choice.interval = FIRST_PROBE
-        elif choice.interval < LAST_PROBE:
-            choice.interval *= 2
-    else:
+    A trial is three runs. The first one wakes threads and warms caches and does not count.
+    """
+    cdef double* average = &choice.seconds[choice.team]
+    cdef bint faster
+    if choice.trial == TRIAL:
+        choice.trial -= 1
         return
-    choice.next_probe = choice.runs + choice.interval
+    average[0] = seconds if average[0] == 0 or choice.trial == TRIAL - 1 else 0.7 * average[0] + 0.3 * seconds
+    if choice.trial > 1:
+        choice.trial -= 1
+    elif choice.trial == 1:
+        choice.trial = 0
+        if choice.seconds[0] == 0 or choice.seconds[1] == 0:
+            choice.team = not choice.team
+            choice.trial = TRIAL
+            choice.interval = FIRST_INTERVAL
+            return
+        faster = choice.seconds[1] < choice.seconds[0]
+        choice.interval = FIRST_INTERVAL if faster == choice.team else min(2 * choice.interval, LAST_INTERVAL)
+        choice.team = faster
+        choice.until = choice.interval
+    else:
+        choice.until -= 1
+        if choice.until <= 0:
+            choice.team = not choice.team
+            choice.trial = TRIAL
 
 
 cdef class Schedule:
@@ -177,6 +183,7 @@ cdef class Schedule:
             self._array[i] = <void*>step
             self._shared[i] = step.cost >= SHARED
             self._shared_cost[i + 1] = self._shared_cost[i] + (step.cost if step.cost >= SHARED else 0)
+        self._choices[0].trial = self._choices[1].trial = TRIAL
         self._lock = lock if lock is not None else threading.Lock()
 
     def __dealloc__(self):
@@ -210,7 +217,7 @@ cdef class Schedule:
                 threads = 1
             elif 0 < REGION and cost < LONG:
                 measured = True
-                if not choose_team(choice):
+                if not choice.team:
                     threads = 1
         if not self._lock.acquire(False):
             self._lock.acquire()
@@ -223,7 +230,7 @@ cdef class Schedule:
                 else:
                     interrupted = run_team(self._array, self._shared, start, stop, seed, threads)
                 if measured:
-                    learn(choice, threads > 1, cyexec_now() - begin)
+                    learn(choice, cyexec_now() - begin)
         finally:
             self._lock.release()
         if self._checks:
