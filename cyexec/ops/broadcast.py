@@ -63,6 +63,9 @@ def _like_shape(p, ins, outs):
     if lhs is None or rhs is None:
         return ins, outs
     if p.lhs_axes is None:
+        # An extent of more than 1 stays, so it tells the output's where rhs is unknown.
+        if len(lhs) == len(rhs):
+            rhs = tuple(a if b == -1 and a > 1 else b for a, b in zip(lhs, rhs))
         return ins, [_checked(lhs, rhs)]
     wanted = list(lhs)
     for a, b in zip(p.lhs_axes, p.rhs_axes):

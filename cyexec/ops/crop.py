@@ -43,8 +43,11 @@ def _crop_box(p, ins):
 
 def _crop_shapes(p, ins, outs):
     # Batch and channels are those of the data; of the second array only height and width are needed.
-    if any(s is None or min(s[2:], default=0) < 0 for s in ins):
+    if any(s is None for s in ins):
         return ins, outs
+    if all(len(s) == 4 for s in ins) and any(min(s[2:]) < 0 for s in ins):
+        height, width = p.h_w if p.num_args == 1 else ins[1][2:]
+        return ins, [unify(outs[0], (*ins[0][:2], height, width))]
     return ins, [unify(outs[0], _crop_box(p, ins)[1])]
 
 

@@ -69,6 +69,13 @@ def test_crop_needs_height_and_width_alone_of_its_second_array():
     x, like = mx.sym.Variable("x"), mx.sym.Variable("like")
     _, out, _ = mx.sym.Crop(x, like, num_args=2).infer_shape_partial(x=(2, 1, 2, 5), like=(2, 0, 2, 4))
     assert out == [(2, 1, 2, 4)]
+    _, out, _ = mx.sym.Crop(x, like, num_args=2).infer_shape_partial(x=(1, 3, 0, 4), like=(0, 0, 2, 0))
+    assert out == [(1, 3, 2, 0)]
+
+
+def test_broadcast_like_keeps_extents_of_more_than_one():
+    x, like = mx.sym.Variable("x"), mx.sym.Variable("like")
+    assert mx.sym.broadcast_like(x, like).infer_shape_partial(x=(3, 1, 2), like=(0, 5, 0))[1] == [(3, 5, 2)]
 
 
 def test_expand_dims_knows_its_axis_from_the_output_alone():
