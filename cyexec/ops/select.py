@@ -104,13 +104,19 @@ def _clip_lower(low: Any, node: Any) -> None:
     if dtype.kind in "iu":
         a_min = max(math.ceil(max(a_min, -(2.0**63))), np.iinfo(dtype).min) if a_min > 0 else max(a_min, np.iinfo(dtype).min)
         a_max = min(a_max, np.iinfo(dtype).max)
-    low.elementwise(elementwise(lambda p, x: x.minimum(a_max).maximum(a_min))(None), low.ins, low.outs)
+    if a_min > a_max:  # MXNet's answer to the contradiction: what is too large is brought to a_max, all else to a_min
+        code = elementwise(
+            lambda p, x: x.greater(a_max).where(x.const(a_max), x.lesser(a_min).where(x.const(a_min), x))
+        )
+    else:
+        code = elementwise(lambda p, x: x.minimum(a_max).maximum(a_min))
+    low.elementwise(code(None), low.ins, low.outs)
 
 
 def _clip_numpy(p: Any, x: Any, is_train: bool) -> Any:
     if x.dtype.kind in "iu":  # bounds of integers are truncated
         return np.clip(x.astype(np.int64), int(p.a_min), int(p.a_max)).astype(x.dtype)
-    return np.clip(x, p.a_min, p.a_max)
+    return np.where(x > p.a_max, p.a_max, np.where(x < p.a_min, p.a_min, x)).astype(x.dtype)
 
 
 register(
@@ -127,6 +133,7 @@ register(
             Case({"data": (3, 5)}, {"a_min": -2.5, "a_max": 2.7}, low=-9, high=9, dtypes=INTS),
             Case({"data": (3, 5)}, {"a_min": -2.5, "a_max": 2.7}, low=0, high=9, dtypes=("uint8",)),
             Case({"data": (0,)}, {"a_min": 0, "a_max": 1}),
+            Case({"data": (3, 7)}, {"a_min": 0.5, "a_max": -0.25}, dtypes=FLOATS),
         ),
     )
 )
