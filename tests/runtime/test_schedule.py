@@ -45,18 +45,22 @@ def threads():
     schedule.set_sharing_thresholds(*old)
 
 
+class Info(ctypes.Structure):
+    """glibc's struct mallinfo2."""
+
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+
+LIBC = ctypes.CDLL(None)
+
+
 def heap_in_use() -> int:
     """Bytes that malloc has given out and not got back."""
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "mallinfo2"):
+    if not hasattr(LIBC, "mallinfo2"):
         pytest.skip("needs glibc's mallinfo2")
-
-    class Info(ctypes.Structure):
-        names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
-        _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
-
-    libc.mallinfo2.restype = Info
-    info = libc.mallinfo2()
+    LIBC.mallinfo2.restype = Info
+    info = LIBC.mallinfo2()
     return info.uordblks + info.hblkhd
 
 
@@ -76,10 +80,12 @@ def test_nothing_is_allocated_while_running(count, threads):
     gc.disable()
     try:
         passes(30)  # the collection emptied Python's lists of free objects
+        heap_in_use()
         before, blocks = heap_in_use(), sys.getallocatedblocks()
         passes(300)
+        grown = sys.getallocatedblocks() - blocks
         assert heap_in_use() - before < 4096
-        assert sys.getallocatedblocks() - blocks < 20
+        assert grown < 20
         tracemalloc.start()
         passes(2)
         tracemalloc.reset_peak()
