@@ -129,7 +129,7 @@ def _softmax_output_grad_lower(low, node):
             scale /= max(outer, 1)
     else:
         if p.normalization == "batch":
-            scale /= max(outer, 1)
+            scale /= max(product(label.shape), 1)  # labels, not instances: MXNet's batch is the flattened label
         if n > 1:
             hit, miss = 1.0 - p.smooth_alpha, p.smooth_alpha / (n - 1)
     low.step(

@@ -114,3 +114,11 @@ def test_softmax_output_without_head_gradient():
     np.testing.assert_allclose(grad.asnumpy(), softmax_numpy(X) - one_hot(LABEL), atol=1e-6)
     executor.backward(mx.nd.array(HEAD))
     np.testing.assert_allclose(grad.asnumpy(), (softmax_numpy(X) - one_hot(LABEL)) * HEAD, atol=1e-6)
+
+
+def test_softmax_output_batch_counts_labels():
+    """As in MXNet 1.9.1: (2, 3, 2) data without multi_output has (2, 3) labels, so the gradient is divided by six."""
+    x = np.random.default_rng(3).uniform(-1, 1, (2, 3, 2))
+    label = np.array([[0.0, 1, 0], [1, 1, 0]])
+    plain = gradient("SoftmaxOutput", [x, label], x)
+    np.testing.assert_allclose(gradient("SoftmaxOutput", [x, label], x, normalization="batch"), plain / 6, rtol=1e-12)
