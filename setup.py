@@ -223,7 +223,7 @@ def translate() -> list[Extension]:
         compiler_directives=DIRECTIVES,
         shared_utility_qualified_name=SHARED,
         build_dir=str(TRANSLATED),
-        nthreads=os.cpu_count() or 1,
+        nthreads=0,  # processes of cythonize's own have hung here; all of it takes 13 s
         show_all_warnings=False,
         quiet=True,
     )
