@@ -305,9 +305,11 @@ class Symbol(OperatorMixin, FluentMixin, ExecutionMixin):
             with open(temporary, "w", encoding="utf-8") as file:
                 file.write(text)
             os.replace(temporary, fname)
-        except BaseException:
+        except BaseException as error:
             if os.path.exists(temporary):
                 os.unlink(temporary)
+            if isinstance(error, OSError):
+                raise MXNetError(f"{os.fspath(fname)}: cannot be written: {error.strerror}") from None
             raise
 
     def debug_str(self) -> str:
