@@ -81,6 +81,8 @@ class _Call:
         self.plan = MemoryPlan(program)
         self.random = op.random
         self.inplace = self._inplace_inputs()
+        self.numbered = [i for i, step in enumerate(program.steps) if "numbers" in step.args]
+        self.staged_steps: list[Any] = []
         self.shapes = [e.shape for e in outputs]
         self.dtypes = [e.dtype for e in outputs]
         nbytes = sum(product(s) * d.itemsize for s, d in zip([*shapes, *self.shapes], [*dtypes, *self.dtypes]))
@@ -91,29 +93,36 @@ class _Call:
         if nbytes <= STAGED_BYTES and self.plan.total <= STAGED_BYTES:
             self.staged_in = [allocate(s, d)[0] for s, d in zip(shapes, dtypes)]
             self.staged_out = [allocate(s, d)[0] for s, d in zip(self.shapes, self.dtypes)]
-            self.schedule = self._schedule(self.staged_in, self.staged_out, allocate_bytes(self.plan.total))
+            self.staged_steps = self._steps(self.staged_in, self.staged_out, allocate_bytes(self.plan.total))
+            self.schedule = Schedule(self.staged_steps)
 
-    def _schedule(self, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray], scratch: np.ndarray) -> Schedule:
+    def _steps(self, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray], scratch: np.ndarray) -> list[Any]:
         def memory(root: int) -> tuple[Any, int]:
             place = self.external.get(root)
             if place is None:
                 return scratch, self.plan.offset(root)
             return (ins[place], 0) if place >= 0 else (outs[~place], 0)
 
-        return Schedule(materialize(self.program, memory))
+        return materialize(self.program, memory)
 
-    def run_staged(self, ins: list[NDArray], outs: list[NDArray]) -> None:
+    def _set_numbers(self, steps: list[Any], numbers: list[tuple[float, ...]]) -> None:
+        for i, values in zip(self.numbered, numbers):
+            steps[i].set_numbers(values)
+
+    def run_staged(self, ins: list[NDArray], outs: list[NDArray], numbers: list[tuple[float, ...]]) -> None:
         seed = next_seed() if self.random else 0
         schedule = self.schedule
         assert schedule is not None
         with self.lock:
             for stage, given in zip(self.staged_in, ins):
                 stage[...] = given._array
+            self._set_numbers(self.staged_steps, numbers)
             schedule.run(0, len(schedule), seed)
-            for stage, made in zip(self.staged_out, outs):
-                made._array[...] = stage
+            # What an operator changes may also be given as `out`: the result then wins, as in a large call.
             for i in self.written:
                 ins[i]._array[...] = self.staged_in[i]
+            for stage, made in zip(self.staged_out, outs):
+                made._array[...] = stage
 
     def _inplace_inputs(self) -> frozenset[int]:
         """Inputs whose array may be the result's too: the only step reads each element before it writes it."""
@@ -136,11 +145,13 @@ class _Call:
                     return allocate(place.shape, place.dtype)[0]
         return place
 
-    def run_direct(self, ins: list[NDArray], outs: list[NDArray]) -> None:
+    def run_direct(self, ins: list[NDArray], outs: list[NDArray], numbers: list[tuple[float, ...]]) -> None:
         arrays = [i._array for i in ins]
         places = [o._array for o in outs]
         targets = [self._target(p, arrays) for p in places]
-        schedule = self._schedule(arrays, targets, allocate_bytes(self.plan.total))
+        steps = self._steps(arrays, targets, allocate_bytes(self.plan.total))
+        self._set_numbers(steps, numbers)
+        schedule = Schedule(steps)
         schedule.run(0, len(schedule), next_seed() if self.random else 0)
         for place, target in zip(places, targets):
             if place is not target:
@@ -208,6 +219,10 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
         op = registry.get(op)
     arrays = [x._array for x in inputs]
     is_train = _MODE.training
+    given = params
+    numbers: list[tuple[float, ...]] = []
+    if op.numbers is not None:  # type: ignore[union-attr]
+        numbers, params = op.numbers(op.params.parse(params, op.name)), {}  # type: ignore[union-attr]
     # Types belong to the key: 1, 1.0 and True are equal but may mean different things.
     key = (
         op, is_train, levels.level, *params, *params.values(), *map(type, params.values()), *[a.shape for a in arrays],
@@ -220,7 +235,7 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
     except (TypeError, ValueError):  # lists have no hash, arrays no truth value
         call, key = None, ()
     if call is None:
-        call = _find(op, params, arrays, is_train)  # type: ignore[arg-type]
+        call = _find(op, given, arrays, is_train)  # type: ignore[arg-type]
         if key:
             _keep(_seen, key, call)
     if out is None:
@@ -230,9 +245,9 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
         outs = list(out) if isinstance(out, (list, tuple)) else [out]
         _check_out(op, call, outs)  # type: ignore[arg-type]
     if call.schedule is not None:
-        call.run_staged(inputs, outs)  # type: ignore[arg-type]
+        call.run_staged(inputs, outs, numbers)  # type: ignore[arg-type]
     else:
-        call.run_direct(inputs, outs)  # type: ignore[arg-type]
+        call.run_direct(inputs, outs, numbers)  # type: ignore[arg-type]
     for i in call.written:
         inputs[i]._storage.version += 1
     if out is not None:

@@ -103,6 +103,9 @@ class Op:
         Draws random numbers: never merged with an equal node, never folded.
     loss : bool
         Backward needs no head gradient of it; where its gradient reads one all the same, a missing one counts as ones.
+    numbers : callable, optional
+        (params) -> the `numbers` argument of each of its steps that has one, in order. Parameters enter nothing else: calls
+        that differ in them share one compiled program.
     cases : tuple of Case
         Examples; an operator without any fails the tests.
     """
@@ -125,6 +128,7 @@ class Op:
     hidden: bool = False
     random: bool = False
     loss: bool = False
+    numbers: Callable[[Any], list[tuple[float, ...]]] | None = None
     cases: tuple[Case, ...] = ()
 
     def arg_names(self, params: Params) -> tuple[str, ...]:

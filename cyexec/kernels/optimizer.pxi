@@ -1,0 +1,70 @@
+# levels: base v2 v3 v4
+# dtypes: f32 f64
+# flags: -ffp-contract=off
+# Updates of weights by gradients, one pass over memory each. They wait for memory, so fused multiply-adds would gain
+# nothing; without them every level gives the same bits.
+from cyexec.kernels.step cimport Span, Step, Team, share
+
+cdef extern from "optimizer.h" nogil:
+    ctypedef void (*update_rule)(const real*, const real*, const real**, real*, real**, Py_ssize_t, Py_ssize_t,
+                                 const double*) noexcept nogil
+    update_rule find_update(const char* name) noexcept
+
+
+cdef class Update(Step):
+    """new weight, new states = rule(weight, gradient, states; numbers), element by element; all may be in place.
+
+    reads: weight, gradient, states. writes: new weight (or whatever the rule gives), new states. `numbers` are what the
+    rule takes in its order (see `optimizer.h`); `set_numbers` changes them between runs.
+    """
+    cdef object kept                  # the arrays, alive
+    cdef const real* weight
+    cdef const real* grad
+    cdef real* out
+    cdef const real* states[4]
+    cdef real* new_states[4]
+    cdef Py_ssize_t size
+    cdef double numbers[12]
+    cdef update_rule rule
+
+    def __init__(self, reads, writes, *, rule, numbers):
+        cdef const real[::1] given
+        cdef real[::1] made
+        cdef Py_ssize_t i
+        self.kept = (reads, writes)
+        self.rule = find_update(rule.encode())
+        if self.rule == NULL or not 2 <= len(reads) <= 6 or len(writes) != len(reads) - 1:
+            raise ValueError(f"Update: no rule {rule} with {len(reads)} reads and {len(writes)} writes")
+        self.size = reads[0].size
+        for array in (*reads, *writes):
+            if array.size != self.size:
+                raise ValueError("Update: sizes differ")
+        self.set_numbers(numbers)
+        self.cost = self.size * 0.5 * len(reads)
+        if self.size == 0:
+            return
+        given = reads[0].reshape(-1)
+        self.weight = &given[0]
+        given = reads[1].reshape(-1)
+        self.grad = &given[0]
+        made = writes[0].reshape(-1)
+        self.out = &made[0]
+        for i in range(len(reads) - 2):
+            given = reads[2 + i].reshape(-1)
+            self.states[i] = &given[0]
+            made = writes[1 + i].reshape(-1)
+            self.new_states[i] = &made[0]
+
+    def set_numbers(self, numbers):
+        """Use these numbers from the next run on."""
+        cdef Py_ssize_t i
+        if len(numbers) > 12:
+            raise ValueError("Update: too many numbers")
+        for i in range(len(numbers)):
+            self.numbers[i] = numbers[i]
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef Span part = share(team, self.size, 4096)
+        if part.stop > part.start:
+            self.rule(self.weight, self.grad, self.states, self.out, self.new_states, part.start, part.stop,
+                      self.numbers)
