@@ -64,6 +64,7 @@ DIRECTIVES = {
     "initializedcheck": False,
     "embedsignature": False,
     "freethreading_compatible": False,
+    "show_performance_hints": not DEBUG,  # they would ask for what a debug build is not
 }
 
 

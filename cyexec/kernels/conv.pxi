@@ -98,7 +98,7 @@ cdef class Forward(ConvStep):
         cdef gemm_team members
         members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
         if self.y.shape[0] and self.x.shape[0]:
-            conv_forward(&self.shape, &self.x[0], &self.w[0], &self.bias[0] if self.bias is not None else NULL,
+            conv_forward(&self.shape, &self.x[0], &self.w[0], &self.bias[0] if self.bias.shape[0] else NULL,
                          &self.y[0], self.scratch(), &members)
 
 
@@ -128,7 +128,7 @@ cdef class DataGradient(ConvStep):
         cdef gemm_team members
         members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
         if self.dx.shape[0] and self.dy.shape[0]:
-            conv_data_gradient(&self.shape, &self.dy[0], &self.w[0], &self.bias[0] if self.bias is not None else NULL,
+            conv_data_gradient(&self.shape, &self.dy[0], &self.w[0], &self.bias[0] if self.bias.shape[0] else NULL,
                                &self.dx[0], self.scratch(), &self.columns[0] if self.columns.shape[0] else NULL,
                                self.columns.shape[0], &members)
 

@@ -107,5 +107,5 @@ cdef class PoolGradient(PoolStep):
         for i in range(part.start, part.stop):
             a = self.place(i, self.in_elements)
             b = self.place(i, self.out_elements)
-            pool_backward(&self.shape, &self.dy[b], &self.x[a] if self.x is not None else NULL,
-                          &self.y[b] if self.y is not None else NULL, &self.dx[a])
+            pool_backward(&self.shape, &self.dy[b], &self.x[a] if self.x.shape[0] else NULL,
+                          &self.y[b] if self.y.shape[0] else NULL, &self.dx[a])
