@@ -13,7 +13,7 @@ from cyexec.ndarray import imperative
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "optimizer"
 sys.path.insert(0, str(GOLDEN))
-from update_cases import cases, inputs
+from update_cases import cases, inputs  # noqa: E402 (shared with the script that runs in MXNet)
 
 sys.path.pop(0)
 
