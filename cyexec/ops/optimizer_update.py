@@ -9,6 +9,7 @@ The numbers of an update (learning rate and so on) are no part of the compiled c
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -129,22 +130,22 @@ class LambParams(Params):
     )
 
 
-def _common(p) -> Numbers:
-    clip = getattr(p, "clip_grad", None) if hasattr(p, "clip_grad") else p.clip_gradient
+def _common(p: Any) -> Numbers:
+    clip: float = p.clip_grad if hasattr(p, "clip_grad") else p.clip_gradient
     return getattr(p, "lr", 0.0), p.wd, p.rescale_grad, clip
 
 
-def _powers(p) -> Numbers:
+def _powers(p: Any) -> Numbers:
     """The betas to the t, rounded as MXNet's numbers are."""
     return _near(p.beta1) ** p.t, _near(p.beta2) ** p.t
 
 
-def _corrections(p) -> Numbers:
+def _corrections(p: Any) -> Numbers:
     return tuple(1 - power for power in _powers(p)) if p.bias_correction else (1.0, 1.0)
 
 
 # Rule of `cyexec/kernels/optimizer.h` to its numbers after the common four.
-_OWN: dict[str, Callable[[Params], Numbers]] = {
+_OWN: dict[str, Callable[[Any], Numbers]] = {
     "sgd": lambda p: (),
     "signsgd": lambda p: (),
     "sgd_mom": lambda p: (p.momentum,),
