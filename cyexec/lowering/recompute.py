@@ -21,18 +21,21 @@ from .program import Program
 COSTLY = frozenset({"Convolution", "Deconvolution", "FullyConnected", "Concat", "SoftmaxOutput", "dot", "batch_dot", "RNN"})
 
 
-def mirrored(node: Node) -> bool:
-    """Whether MXNet's mirroring (MXNET_BACKWARD_DO_MIRROR=1) would compute this node twice."""
-    asked = node.attrs.get("__force_mirroring__") or node.attrs.get("force_mirroring")
-    if asked is not None:
-        return forced(node)
-    return node.op is not None and node.op.name not in COSTLY
+def _asked(node: Node) -> str:
+    """The user's `force_mirroring` attribute; empty when there is none."""
+    return node.attrs.get("__force_mirroring__") or node.attrs.get("force_mirroring") or ""
 
 
 def forced(node: Node) -> bool:
     """Whether the user's `force_mirroring` attribute asks for this node to be computed twice."""
-    value = node.attrs.get("__force_mirroring__") or node.attrs.get("force_mirroring") or ""
-    return value.lower() in ("true", "1")
+    return _asked(node).lower() in ("true", "1")
+
+
+def mirrored(node: Node) -> bool:
+    """Whether MXNet's mirroring (MXNET_BACKWARD_DO_MIRROR=1) would compute this node twice."""
+    if _asked(node):
+        return forced(node)
+    return node.op is not None and node.op.name not in COSTLY
 
 
 class _Rewriter:
@@ -103,17 +106,32 @@ class _Rewriter:
         )
 
 
-def recompute(graph: Graph, limit: int, may_repeat: Callable[[Node], bool]) -> tuple[Graph, planner.Rematerialization]:
-    """Return `graph` with what must be computed twice for an estimated peak of at most `limit` bytes.
+class Recompute:
+    """What a graph's values take, known once, to choose for any limit what is computed twice.
 
-    Returns
-    -------
+    Parameters
+    ----------
     graph : Graph
-        `graph` itself when nothing needs to be, or nothing helps.
-    choice : planner.Rematerialization
+        With gradients.
+    may_repeat : callable
+        Which nodes of the forward part may be computed twice.
     """
-    program = share_memory(lower(graph), inplace=False)
-    choice = planner.rematerialize(program_dag(program, may_repeat), limit)
-    if not choice.recomputed:
-        return graph, choice
-    return _Rewriter(graph, program).build(choice.dag), choice
+
+    def __init__(self, graph: Graph, may_repeat: Callable[[Node], bool] = lambda node: True):
+        self._graph = graph
+        self._program = share_memory(lower(graph), inplace=False)
+        self._dag = program_dag(self._program, may_repeat)
+
+    def within(self, limit: int) -> tuple[Graph, planner.Rematerialization]:
+        """Return the graph with what must be computed twice for an estimated peak of at most `limit` bytes.
+
+        Returns
+        -------
+        graph : Graph
+            The one given when nothing needs to be, or nothing helps.
+        choice : planner.Rematerialization
+        """
+        choice = planner.rematerialize(self._dag, limit)
+        if not choice.recomputed:
+            return self._graph, choice
+        return _Rewriter(self._graph, self._program).build(choice.dag), choice

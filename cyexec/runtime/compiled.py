@@ -77,7 +77,7 @@ def _mirrored(graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryP
     everywhere = os.environ.get("MXNET_BACKWARD_DO_MIRROR") == "1"
     if not everywhere and not any(recompute.forced(n) for n in graph.nodes):
         return plan
-    changed, _ = recompute.recompute(graph, 0, recompute.mirrored if everywhere else recompute.forced)
+    changed, _ = recompute.Recompute(graph, recompute.mirrored if everywhere else recompute.forced).within(0)
     other = planned(changed)
     return other if other.total < plan.total else plan
 
@@ -89,8 +89,9 @@ def _within(graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPla
     shows.
     """
     best, asked = plan, limit
+    choices = recompute.Recompute(graph)
     for _ in range(8):
-        changed, choice = recompute.recompute(graph, max(asked, 0), lambda node: True)
+        changed, choice = choices.within(max(asked, 0))
         other = planned(changed)
         if other.total < best.total:
             best = other

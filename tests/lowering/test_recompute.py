@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import cyexec as mx
 from cyexec.graph.graph import Graph
-from cyexec.lowering.recompute import recompute
+from cyexec.lowering.recompute import Recompute
 from cyexec.passes import add_gradient
 
 from ..ops.harness import run
@@ -111,7 +111,7 @@ def test_random_graphs_keep_their_bits(net, share):
     values = {n: a.astype(np.float32) for n, a in {**net.args, **net.aux}.items()}
     values.update({f"_head_grad_{i}": h.astype(np.float32) for i, h in enumerate(net.heads)})
     wanted = run(graph, {k: v.copy() for k, v in values.items()}, seed=3)
-    other, choice = recompute(graph, int(share * 500), lambda node: True)
+    other, choice = Recompute(graph).within(int(share * 500))
     outputs, grads = run(other, {k: v.copy() for k, v in values.items()}, seed=3)
     for a, b in zip([*outputs, *grads.values()], [*wanted[0], *wanted[1].values()]):
         np.testing.assert_array_equal(a, b)
