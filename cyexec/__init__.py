@@ -15,7 +15,23 @@ The folders, in the order data takes through them: `symbol`, `ops`, `graph`, `pa
 
 from __future__ import annotations
 
-from . import attribute, base, context, io, lr_scheduler, metric, model, module, name, ndarray, random, runtime, symbol
+from . import (
+    attribute,
+    base,
+    context,
+    initializer,
+    io,
+    lr_scheduler,
+    metric,
+    model,
+    module,
+    name,
+    ndarray,
+    random,
+    runtime,
+    symbol,
+)
+from . import initializer as init
 from . import module as mod
 from . import ndarray as nd
 from . import random as rnd
@@ -34,7 +50,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "context", "cpu",
-    "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "io", "lr_scheduler", "metric", "mod",
-    "model", "module", "name", "nd", "ndarray", "num_gpus", "random", "rnd", "runtime", "set_num_threads",
-    "show_config", "sym", "symbol",
+    "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer", "io",
+    "lr_scheduler", "metric", "mod", "model", "module", "name", "nd", "ndarray", "num_gpus", "random", "rnd",
+    "runtime", "set_num_threads", "show_config", "sym", "symbol",
 ]  # fmt: skip

@@ -24,6 +24,7 @@ INITIALIZERS: dict[str, dict[str, str]] = {
     "BatchNorm_v1": {"moving_mean": '["zero", {}]', "moving_var": '["one", {}]'},
     "_contrib_SyncBatchNorm": {"moving_mean": '["zero", {}]', "moving_var": '["one", {}]'},
     "LeakyReLU": {"gamma": '["Constant", {"value": 0.25}]'},
+    "UpSampling": {"weight": '["bilinear", {}]'},
 }
 
 

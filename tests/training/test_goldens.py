@@ -11,6 +11,8 @@ from tests.golden.training import make
 
 # Floats of MXNet are made in float32 almost everywhere: a few units of its last place. Rates are Python floats.
 RTOL = {"lr_scheduler": 1e-12}
+# Moments of 200,000 random numbers, whose own deviation is below a third of this.
+CASE_RTOL = {("initializer", "random"): 1e-2}
 
 PRESENT = [name for name in make.SCENARIOS if os.path.exists(os.path.join(make.HERE, name + ".json"))]
 CASES = [(name, case) for name in PRESENT for case in make.cases(make.load_scenario(name))]
@@ -34,4 +36,4 @@ def test_answers_as_mxnet(scenario, case):
     with open(os.path.join(make.HERE, scenario + ".json")) as file:
         wanted = json.load(file)[case]
     got = make.plain(make.cases(make.load_scenario(scenario))[case](cyexec))
-    assert differences(got, wanted, RTOL.get(scenario, 2e-6)) == []
+    assert differences(got, wanted, CASE_RTOL.get((scenario, case), RTOL.get(scenario, 2e-6))) == []
