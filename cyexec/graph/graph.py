@@ -28,7 +28,7 @@ class Node:
     shapes, dtypes : tuples
         Of every output, hidden ones included.
     kind : str
-        For variables: "arg", "aux" or "head_grad". For operators: "".
+        For variables: "arg", "aux", "const" (made by `passes/hoist_constants.py`) or "head_grad". For operators: "".
     ctx : int
         Which context's arena the outputs live in (an index into `Graph.contexts`).
     attrs : dict

@@ -23,7 +23,7 @@ def check(graph: Graph) -> None:
         seen.add(node)
         if node.op is not None:
             _check_operator(node)
-        elif node.kind not in ("arg", "aux", "head_grad") or len(node.shapes) != 1:
+        elif node.kind not in ("arg", "aux", "const", "head_grad") or len(node.shapes) != 1:
             raise MXNetError(f"{node.describe()}: not a well-formed variable")
     for entry in (*graph.outputs, *(t.entry for t in graph.targets)):
         if entry.node not in seen or not 0 <= entry.index < len(entry.node.shapes):

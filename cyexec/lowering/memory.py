@@ -24,7 +24,8 @@ class PlannedBuffer:
     operator : str
         The operator that writes it; empty for variables.
     kind : str
-        "arg", "aux", "head_grad", "output", "grad" (the user's arrays, outside the arena), "value" or "workspace".
+        "arg", "aux", "head_grad", "output", "grad" (the user's arrays), "const" (folded and prepacked parameters; these are
+        outside the arena), "value" or "workspace".
     nbytes : int
         Size in bytes.
     shape, dtype : tuple of int, str
@@ -144,17 +145,20 @@ class MemoryPlan:
 
     @property
     def totals(self) -> dict[str, int]:
-        """Bytes by class: arguments, gradients, auxiliary states, outputs, intermediates, workspaces, and the arena.
+        """Bytes by class: arguments, gradients, auxiliary states, outputs, constants (folded and prepacked
+        parameters, where there are any), intermediates, workspaces, and the arena.
 
         Intermediates and workspaces are sums over buffers; the arena is what they take after sharing.
         """
         names = {
             "arg": "arguments", "grad": "gradients", "aux": "auxiliary states", "output": "outputs",
-            "head_grad": "head gradients", "value": "intermediates", "workspace": "workspaces",
+            "head_grad": "head gradients", "const": "constants", "value": "intermediates", "workspace": "workspaces",
         }  # fmt: skip
         sums = dict.fromkeys(names.values(), 0)
         for spec in self.program.buffers:
             sums[names[spec.kind]] += spec.nbytes
+        if not sums["constants"]:  # most programs have none, and then nobody need know of them
+            del sums["constants"]
         sums["arena"] = self.total
         return sums
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..graph.graph import Entry, Graph, Node
 
 # Kinds of buffers that are arrays of the user's, outside the arena.
-EXTERNAL = frozenset({"arg", "aux", "head_grad", "output", "grad"})
+EXTERNAL = frozenset({"arg", "aux", "const", "head_grad", "output", "grad"})
 
 
 class Ref(NamedTuple):

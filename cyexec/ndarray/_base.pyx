@@ -38,6 +38,45 @@ cdef class Storage:
         self.exposed = exposed
 
 
+cdef class Watch:
+    """Notices writes to some storages.
+
+    ``changed()`` is true until ``mark()`` has been called, and again after a write. Memory that is `exposed` may have been
+    written by someone who tells nobody: it always counts as changed.
+    """
+    cdef list _storages
+    cdef list _seen
+    cdef bint _marked
+
+    def __init__(self, list storages):
+        self._storages = storages
+        self._seen = [None] * len(storages)
+        self._marked = False
+
+    def changed(self) -> bool:
+        """Whether a storage has been written since `mark`."""
+        cdef Storage storage
+        cdef Py_ssize_t i
+        if not self._marked:
+            return True
+        for i in range(len(self._storages)):
+            storage = <Storage>self._storages[i]
+            if storage.exposed or storage.version != <long long>self._seen[i]:
+                return True
+        return False
+
+    def mark(self) -> None:
+        """Take the contents as they are now for known."""
+        cdef Py_ssize_t i
+        for i in range(len(self._storages)):
+            self._seen[i] = (<Storage>self._storages[i]).version
+        self._marked = True
+
+    def forget(self) -> None:
+        """Count as changed until the next `mark`."""
+        self._marked = False
+
+
 cdef cnp.ndarray aligned(tuple shape, cnp.dtype dtype):
     """A new C-contiguous array at a multiple of ALIGNMENT; its base is the 1-D uint8 array that owns the memory."""
     cdef cnp.npy_intp dims[64]

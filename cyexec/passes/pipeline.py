@@ -7,11 +7,15 @@ from collections.abc import Callable
 
 from ..graph import spec
 from ..graph.graph import Graph
+from . import drop_identities, fold_batchnorm
 
 Pass = Callable[[Graph], Graph]
 
 # Passes for programs without gradients, then for all programs. Each stands where it does for the reason beside it.
-INFERENCE: tuple[Pass, ...] = ()
+INFERENCE: tuple[Pass, ...] = (
+    drop_identities.run,  # first: layers that a Dropout or BlockGrad stands between become neighbours
+    fold_batchnorm.run,
+)
 ALWAYS: tuple[Pass, ...] = ()
 
 

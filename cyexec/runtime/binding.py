@@ -321,7 +321,8 @@ def plan(
     known = {n: tuple(-1 if int(d) == 0 else int(d) for d in s) for n, s in shapes.items()}
     graph = _inferred_graph(symbol, known, dtypes)
     wanted = [(i, r) for i, r in enumerate(_requests(grad_req, names)) if r != "null"]
-    return plan_graph(mode_graph(graph, bool(wanted), wanted), plan_time_limit or 0.0, as_bytes(memory_limit))
+    _, split = mode_graph(graph, bool(wanted), wanted)
+    return plan_graph(split.graph, plan_time_limit or 0.0, as_bytes(memory_limit))
 
 
 def reshape_executor(

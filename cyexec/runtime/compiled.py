@@ -19,6 +19,7 @@ from ..lowering.program import Program
 from ..ndarray import NDArray
 from .arena import Arena
 from .check import GUARD, CheckedSchedule
+from .constants import Constants
 from .materialize import Memory, materialize
 from .schedule import Schedule
 
@@ -111,13 +112,26 @@ class Compiled:
         One for each context; each is made large enough at once.
     external : mapping of kind to arrays by number
         The user's arrays: arguments, auxiliary states, outputs, head gradients, and gradients by target.
+    constants : Constants, optional
+        What the program reads that follows from parameters alone.
+    whole : Graph, optional
+        The program's graph and that of the constants in one.
     """
 
-    def __init__(self, plan: MemoryPlan, arenas: Sequence[Arena], external: External):
+    def __init__(
+        self,
+        plan: MemoryPlan,
+        arenas: Sequence[Arena],
+        external: External,
+        constants: Constants | None = None,
+        whole: Graph | None = None,
+    ):
         self.plan = plan
+        self.whole = whole if whole is not None else plan.program.graph
+        self._constants = constants
         self.program: Program = plan.program
         self._arenas = arenas
-        self._external = external
+        self._external = external if constants is None else {**external, "const": constants.arrays}
         self._token = object()  # marks the arena as holding this program's values; not self, which would be a cycle
         self._schedule: Schedule | CheckedSchedule | None = None
         self._generations: list[int] = []
@@ -144,6 +158,8 @@ class Compiled:
 
     def run_forward(self, seed: int) -> None:
         """Run the forward part."""
+        if self._constants is not None:
+            self._constants.refresh()
         schedule = self.schedule()
         self.started()
         schedule.run(0, self.program.num_forward, seed)

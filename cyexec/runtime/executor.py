@@ -14,9 +14,10 @@ from ..graph.mxnet_text import UnknownGradientError, bound_text
 from ..graph.to_symbol import graph_symbol
 from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
-from ..passes import add_gradient, pipeline
+from ..passes import add_gradient, hoist_constants, pipeline
 from .arena import Arena
 from .compiled import Compiled, plan_graph
+from .constants import Constants
 from .seeds import next_seed
 
 if TYPE_CHECKING:
@@ -46,12 +47,26 @@ def numbered_contexts(ctx: Context, group2ctx: Mapping[str, Context] | None) -> 
     return list(dict.fromkeys([ctx, *(group2ctx or {}).values()]))
 
 
-def mode_graph(graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]]) -> Graph:
-    """The optimised graph of one mode, with gradients where `requests` asks for some."""
-    moded = Graph(graph.outputs, (), is_train)
+def mode_graph(
+    graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]], monitored: bool = False
+) -> tuple[Graph, hoist_constants.Split]:
+    """The graph of one mode, with gradients where `requests` asks for some.
+
+    Returns
+    -------
+    whole : Graph
+        Optimised, unless a monitor wants to see every node.
+    split : Split
+        The same in two parts: what is kept while parameters do not change, and what runs.
+    """
+    whole = Graph(graph.outputs, (), is_train)
     if requests:
-        moded = add_gradient.run(moded, requests)
-    return pipeline.optimize(moded)
+        whole = add_gradient.run(whole, requests)
+    if not monitored:
+        whole = pipeline.optimize(whole)
+    if monitored or is_train or requests:
+        return whole, hoist_constants.Split(whole, ())
+    return whole, hoist_constants.run(whole)
 
 
 class Executor:
@@ -129,13 +144,15 @@ class Executor:
         """The program of a mode, compiled when first asked for."""
         found = self._programs.get((is_train, gradients, monitored))
         if found is None:
-            graph = mode_graph(self._graph, is_train, self._requests if gradients else ())
+            requests = self._requests if gradients else ()
+            whole, (graph, entries) = mode_graph(self._graph, is_train, requests, monitored)
+            constants = Constants(entries, self._external) if entries else None
             plan = plan_graph(graph, self._plan_time_limit, self._memory_limit, compute_all=monitored)
             for i in plan.program.needed_heads:
                 if i not in self._heads:
                     like = self._graph.outputs[i]
                     self._heads[i] = zeros(like.shape, like.dtype, self._ctx)
-            found = Compiled(plan, self._arenas, self._external)
+            found = Compiled(plan, self._arenas, self._external, constants, whole)
             self._programs[is_train, gradients, monitored] = found
         return found
 
@@ -392,7 +409,7 @@ class Executor:
 
     def get_optimized_symbol(self) -> Symbol:
         """The symbol of the inference program after all passes."""
-        return graph_symbol(self._program(False, False).program.graph, with_targets=False)
+        return graph_symbol(self._program(False, False).whole, with_targets=False)
 
     def debug_str(self) -> str:
         """MXNet's text of the bound graph, the memory plan as a table, and the totals as the last two lines."""
@@ -401,7 +418,7 @@ class Executor:
             text = bound_text(self._symbol, [i for i, _ in self._requests], self._ctx, self._group2ctx)
         except UnknownGradientError:
             # MXNet could not have bound it: show the gradients we have.
-            text = graph_symbol(mode_graph(self._graph, True, self._requests), with_targets=True).debug_str()
+            text = graph_symbol(mode_graph(self._graph, True, self._requests)[0], with_targets=True).debug_str()
         return (
             f"{text.rstrip(chr(10))}\n{plan.to_text()}\n"
             f"Total {plan.total // MB} MB allocated\n"

@@ -45,7 +45,8 @@ def test_values_are_those_of_the_internals(is_train, grad_req, monitor_all):
     seen = []
     executor.set_monitor_callback(lambda name, value: seen.append((name, value.asnumpy())), monitor_all)
     unmonitored = bound(net, grad_req).forward(is_train=is_train)[0].asnumpy()
-    np.testing.assert_array_equal(executor.forward(is_train=is_train)[0].asnumpy(), unmonitored)
+    # A monitor sees every node, so inference folds nothing: products are rounded at other places.
+    np.testing.assert_allclose(executor.forward(is_train=is_train)[0].asnumpy(), unmonitored, rtol=1e-5)
     outputs = [name for name, _ in seen if name.endswith(("output", "output0", "output1"))]
     expected = [n for n in inner.list_outputs() if n.endswith(("output", "output0", "output1"))]
     assert outputs == expected

@@ -1,0 +1,110 @@
+"""Split an inference graph into what follows from parameters alone and the rest.
+
+Before: nodes computed at every run. After: two graphs. The first computes *constants*, once for as long as the parameters
+do not change: folded scales, scaled and prepacked weights, and what the user computes of weights (a norm, a product). The
+second is what runs; it reads the constants as variables of kind "const".
+
+A variable counts as a parameter if all that is made of it ends where operators take parameters (weight, bias, gamma, ...).
+Whether it is one only decides how often something is computed, never what: a constant is made anew when a variable it
+follows from has been written. Views are never kept: they cost nothing where they stand.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..graph.graph import Entry, Graph, Node
+
+# Inputs of operators that take parameters, by name. Auxiliary states are parameters too.
+PARAMETER_INPUTS = frozenset(
+    {"weight", "bias", "gamma", "beta", "parameters", "mean", "var", "scale", "shift", "packed", "slope"}
+)
+VIEWS = frozenset({"Reshape", "Flatten", "expand_dims", "squeeze", "_copy", "BlockGrad", "reshape_like"})
+
+
+class Split(NamedTuple):
+    """`graph` reads constant number i as the variable of kind "const" and number i; `constants` are their entries."""
+
+    graph: Graph
+    constants: tuple[Entry, ...]
+
+
+def run(graph: Graph) -> Split:
+    """Split `graph`, which has no gradients."""
+    constant = _constant_nodes(graph)
+    kept: dict[Entry, Node] = {}
+
+    def variable(entry: Entry) -> Entry:
+        """The variable that stands for a constant."""
+        if entry not in kept:
+            node = entry.node
+            assert node.op is not None
+            output = node.op.output_names(node.params)[entry.index]
+            name = f"{node.name}_{output}"
+            kept[entry] = Node(None, None, (), name, (entry.shape,), (entry.dtype,), "const", node.ctx, number=len(kept))
+        return kept[entry][0]
+
+    new: dict[Node, Node] = {}
+
+    def moved(entry: Entry) -> Entry:
+        node = entry.node
+        if node in constant and not _is_view(node):
+            return variable(entry)
+        if node not in new:
+            inputs = tuple(moved(e) for e in node.inputs)  # depth: a chain of views on a constant
+            new[node] = node if inputs == node.inputs else node.with_inputs(inputs)
+        return Entry(new[node], entry.index)
+
+    for node in graph.nodes:
+        if node not in constant:
+            moved(node[0])
+    if not kept:
+        return Split(graph, ())
+    return Split(Graph([moved(e) for e in graph.outputs], (), graph.is_train), tuple(kept))
+
+
+def _is_view(node: Node) -> bool:
+    return node.op is not None and node.op.name in VIEWS
+
+
+def _parameters_only(graph: Graph) -> set[Node]:
+    """Nodes of which everything ends in a parameter input."""
+    readers = graph.readers()
+    shown = {entry.node for entry in graph.outputs}
+    found: set[Node] = set()
+
+    def is_parameter(entry: Entry, reader: Node) -> bool:
+        assert reader.op is not None
+        if reader in found:
+            return True
+        names = reader.op.input_names(reader.params)
+        return all(n in PARAMETER_INPUTS for n, e in zip(names, reader.inputs) if e == entry)
+
+    for node in reversed(graph.nodes):
+        if node in shown:
+            continue
+        uses = [(node[i], r) for i in range(len(node.shapes)) for r in readers.get(node[i], ())]
+        if node.kind == "aux" or uses and all(is_parameter(e, r) for e, r in uses):
+            found.add(node)
+    return found
+
+
+def _constant_nodes(graph: Graph) -> set[Node]:
+    """Operators whose results follow from parameters alone and are worth keeping.
+
+    An operator without inputs (zeros) is constant too, but is kept only inside something that is.
+    """
+    parameters = _parameters_only(graph)
+    sources: set[Node] = set()
+    constant: set[Node] = set()
+    for node in graph.nodes:
+        if node.op is None:
+            if node in parameters and node.kind in ("arg", "aux"):
+                sources.add(node)
+        elif node.op.random or node.op.name == "Custom":
+            continue
+        elif not node.inputs:
+            sources.add(node)
+        elif all(e.node in sources or e.node in constant for e in node.inputs):
+            constant.add(node)
+    return constant
