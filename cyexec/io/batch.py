@@ -1,4 +1,4 @@
-"""What a module is fed with."""
+"""One batch, and the description of its arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .ndarray import NDArray
+from ..ndarray import NDArray
 
 
 class DataDesc(namedtuple("DataDesc", ["name", "shape"])):
