@@ -18,6 +18,7 @@ from __future__ import annotations
 from . import (
     attribute,
     base,
+    callback,
     context,
     initializer,
     io,
@@ -25,6 +26,7 @@ from . import (
     metric,
     model,
     module,
+    monitor,
     name,
     ndarray,
     random,
@@ -33,6 +35,7 @@ from . import (
 )
 from . import initializer as init
 from . import module as mod
+from . import monitor as mon
 from . import ndarray as nd
 from . import random as rnd
 from . import symbol as sym
@@ -49,8 +52,8 @@ from .symbol import Symbol
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "context", "cpu",
-    "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer", "io",
-    "lr_scheduler", "metric", "mod", "model", "module", "name", "nd", "ndarray", "num_gpus", "random", "rnd",
-    "runtime", "set_num_threads", "show_config", "sym", "symbol",
+    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
+    "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer", "io",
+    "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus", "random",
+    "rnd", "runtime", "set_num_threads", "show_config", "sym", "symbol",
 ]  # fmt: skip

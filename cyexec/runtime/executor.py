@@ -294,7 +294,7 @@ class Executor:
 
     # Monitoring
 
-    def set_monitor_callback(self, callback: Callable[[str, NDArray], Any], monitor_all: bool = False) -> None:
+    def set_monitor_callback(self, callback: Callable[[str, NDArray], Any] | None, monitor_all: bool = False) -> None:
         """Call ``callback(name, value)`` for every output of every node as it is computed.
 
         Parameters

@@ -14,7 +14,7 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCENARIOS = ("lr_scheduler", "metric", "initializer", "callback", "io", "recordio")
+SCENARIOS = ("lr_scheduler", "metric", "initializer", "callback", "io", "recordio", "monitor")
 
 
 def load_scenario(name):
