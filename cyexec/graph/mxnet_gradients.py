@@ -252,10 +252,17 @@ def _sample_multinomial(node: TextNode, params: Any) -> Rule:
     return zeros(node)
 
 
+def _rnn(node: TextNode, params: Any) -> Rule:
+    lstm = params.mode == "lstm"
+    states = ("o1 g1 i3 o2 g2" if lstm else "o1 g1") if params.state_outputs else ("i3" if lstm else "")
+    return (Backward("_backward_RNN", f"i0 i1 i2 o0 g0 {states}", zeros=False),)
+
+
 IRREGULAR: dict[str, Callable[[TextNode, Any], Rule]] = {
     "Activation": _activation, "softmax": _softmax, "log_softmax": _softmax, "softmin": _softmax,
     "batch_dot": _batch_dot, "transpose": _transpose, "add_n": _add_n, "MakeLoss": _make_loss, "Pooling": _pooling,
     "SequenceMask": _sequence, "SequenceReverse": _sequence, "SequenceLast": _sequence, "UpSampling": _up_sampling,
     "topk": _topk, "sort": _sort, "_sample_multinomial": _sample_multinomial,
+    "RNN": _rnn,
 }  # fmt: skip
 IRREGULAR |= {_name: lambda node, params: zeros(node) for _name in _ZERO}

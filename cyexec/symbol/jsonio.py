@@ -81,7 +81,8 @@ def _row_length(node: SymbolNode) -> int:
     """Outputs that MXNet counts. Its builds for oneDNN give max pooling a second one, for the places of the maxima."""
     if node.op is not None and node.op.name == "Pooling" and node.params.as_dict()["pool_type"] == "max":
         return 2
-    return node.num_outputs
+    # What RNN keeps for its gradient is no output of MXNet's.
+    return node.num_visible if node.op is not None and node.op.name == "RNN" else node.num_outputs
 
 
 def _attributes(attrs: Mapping[str, str], indent: int) -> str:
