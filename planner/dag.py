@@ -3,11 +3,13 @@
 A node is one step that makes one value. Its memory is taken when the step begins and given back after the last step
 that reads it (or never, with `keep`); `workspace` is there during the step only. The bytes of a step are those of all
 values alive then, its own included, and its workspace; the peak is the most of any step.
+
+A step that may run in place writes its value over an input that nothing reads afterwards (`inplace`): the two count once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .model import LIMIT, PlannerError
@@ -32,6 +34,8 @@ class Node:
         Nodes that must run before though nothing of theirs is read.
     recompute : bool
         Whether `rematerialize` may run it a second time.
+    inplace : sequence of ids
+        Inputs over which its value may be written, one of them, if this step is the last to read it.
     """
 
     id: Hashable
@@ -42,6 +46,7 @@ class Node:
     keep: bool = False
     after: tuple[Hashable, ...] = ()
     recompute: bool = True
+    inplace: tuple[Hashable, ...] = ()
 
 
 class Dag:
@@ -54,8 +59,9 @@ class Dag:
     Attributes
     ----------
     nodes : tuple of Node
-    inputs, before, readers : list of tuples of int
-        Positions of each node's distinct inputs, of all nodes that must run before it, and of the nodes that read it.
+    inputs, before, readers, inplace : list of tuples of int
+        Positions of each node's distinct inputs, of all nodes that must run before it, of the nodes that read it, and of
+        the inputs it may be written over.
 
     Raises
     ------
@@ -68,6 +74,7 @@ class Dag:
         position: dict[Hashable, int] = {}
         self.inputs: list[tuple[int, ...]] = []
         self.before: list[tuple[int, ...]] = []
+        self.inplace: list[tuple[int, ...]] = []
         readers: list[list[int]] = []
         for i, node in enumerate(self.nodes):
             if node.id in position:
@@ -83,6 +90,10 @@ class Dag:
                     raise PlannerError(f"node {node.id!r}: needs {other!r}, which {where}")
             self.inputs.append(tuple(dict.fromkeys(position[other] for other in node.inputs)))
             self.before.append(tuple(dict.fromkeys(position[other] for other in (*node.inputs, *node.after))))
+            for other in node.inplace:
+                if other not in node.inputs:
+                    raise PlannerError(f"node {node.id!r}: in place of {other!r}, which is not among its inputs")
+            self.inplace.append(tuple(position[other] for other in node.inplace))
             readers.append([])
             for j in self.inputs[i]:
                 readers[j].append(i)
@@ -98,20 +109,27 @@ class Dag:
 
     def levels(self, order: Sequence[int] | None = None) -> tuple[list[int], list[int]]:
         """Return the bytes of each step in `order`, and the bytes alive before each."""
-        left = [len(r) for r in self.readers]
+        nodes, left = self.nodes, [len(r) for r in self.readers]
         live, steps, before = 0, [], []
         for i in range(len(self)) if order is None else order:
-            node = self.nodes[i]
-            before.append(live)
-            live += node.size
-            steps.append(live + node.workspace)
+            node, freed = nodes[i], 0
             for j in self.inputs[i]:
                 left[j] -= 1
-                if not left[j] and not self.nodes[j].keep:
-                    live -= self.nodes[j].size
-            if not left[i] and not node.keep:
-                live -= node.size
+                if not left[j] and not nodes[j].keep:
+                    freed += nodes[j].size
+            before.append(live)
+            steps.append(live + node.size + node.workspace - self.shared(i, lambda j: not left[j]))
+            live += (node.size if left[i] or node.keep else 0) - freed
         return steps, before
+
+    def shared(self, i: int, is_last: Callable[[int], bool]) -> int:
+        """Return the bytes that node `i` and an input count once; `is_last` tells whether `i` is the last to read one."""
+        nodes = self.nodes
+        shared = 0
+        for j in self.inplace[i]:
+            if is_last(j) and not nodes[j].keep:
+                shared = max(shared, min(nodes[i].size, nodes[j].size))
+        return shared
 
     def peak(self, order: Sequence[int] | None = None) -> int:
         """Return the bytes of the largest step in `order`."""
@@ -121,7 +139,10 @@ class Dag:
         """Return bytes that every order needs: the largest step with nothing alive but what it reads and writes."""
         return max(
             (
-                node.size + node.workspace + sum(self.nodes[j].size for j in self.inputs[i])
+                node.size
+                + node.workspace
+                + sum(self.nodes[j].size for j in self.inputs[i])
+                - self.shared(i, lambda j: True)
                 for i, node in enumerate(self.nodes)
             ),
             default=0,

@@ -3,6 +3,10 @@
 Nodes that every other node comes before or after (the trunk of a network) cut any order into the same segments, which
 are solved apart. Small segments are solved exactly, others get the best of several greedy orders, whose surroundings
 of the peak are then improved by the exact search, window by window.
+
+Three kinds of greedy orders: steps that add least first; the same backwards in time; and an order already known, in which
+only those steps move that can do no harm: what frees as much as it takes runs as soon as it can, and backwards, what takes
+as much as it frees as late as it can.
 """
 
 from __future__ import annotations
@@ -60,9 +64,8 @@ def order(dag: Dag, *, states: int = _STATES) -> Order:
     candidates = [given]
     bound = dag.bound()
     if dag.peak(given) > bound:
-        ways = (lambda: _forward(dag, False), lambda: _forward(dag, True), lambda: _backward(dag))
-        for way in ways:
-            candidates.append(way())
+        for way in _WAYS:
+            candidates.append(way(dag))
             if dag.peak(candidates[-1]) <= bound:
                 break
     levels = [dag.levels(candidate) for candidate in candidates]
@@ -79,6 +82,9 @@ def order(dag: Dag, *, states: int = _STATES) -> Order:
             part = exact.part
         result += part
     result = _improve_windows(dag, result, bound)
+    settled = _settle(dag, result)
+    if dag.peak(settled) < dag.peak(result):
+        result = _improve_windows(dag, settled, bound)
     peak = dag.peak(result)
     return Order([dag.nodes[i].id for i in result], result, peak, peak <= bound)
 
@@ -161,11 +167,11 @@ def _exact(
                 continue
             i = part[k]
             node, now = dag.nodes[i], done | 1 << k
-            step = live + node.size + node.workspace
-            after = live + node.size
-            for j in (*dag.inputs[i], i):
-                if not stays[j] and not readers[j] & ~now:
-                    after -= dag.nodes[j].size
+            free = [j for j in dag.inputs[i] if not stays[j] and not readers[j] & ~now]
+            step = live + node.size + node.workspace - dag.shared(i, free.__contains__)
+            after = live + node.size - sum(dag.nodes[j].size for j in free)
+            if not stays[i] and not readers[i]:
+                after -= node.size
             if step <= max(high, enough) and after <= live:
                 moves = [(max(high, step), after, now, k)]
                 break
@@ -186,9 +192,7 @@ def _improve_windows(dag: Dag, current: list[int], bound: int) -> list[int]:
         peak = max(profile, default=0)
         if peak <= bound:
             break
-        turn = [0] * len(dag)
-        for t, i in enumerate(current):
-            turn[i] = t
+        turn = _turns(current)
         at = profile.index(peak)
         for ahead in (_WINDOW // 2, _WINDOW - 2, 2):
             low = max(0, at - ahead)
@@ -201,17 +205,23 @@ def _improve_windows(dag: Dag, current: list[int], bound: int) -> list[int]:
     return current
 
 
-def _forward(dag: Dag, newest: bool) -> list[int]:
-    """Run whichever ready node adds least to what is alive; of equals the oldest, or what became ready last."""
+def _forward(dag: Dag, newest: bool, kept: list[int] | None = None) -> list[int]:
+    """Run whichever ready node adds least to what is alive; of equals the oldest, or what became ready last.
+
+    With `kept`, an order, nodes that add something keep their order.
+    """
     n = len(dag)
     left = [len(readers) for readers in dag.readers]
     needs = [len(before) for before in dag.before]
     opens = _dependents(dag)
 
+    turn = _turns(kept)
+
     def net(i: int) -> int:
         node = dag.nodes[i]
         freed = sum(dag.nodes[j].size for j in dag.inputs[i] if left[j] == 1 and not dag.nodes[j].keep)
-        return (node.size if left[i] or node.keep else 0) - freed
+        added = (node.size if left[i] or node.keep else 0) - freed
+        return 1 + turn[i] if turn and added > 0 else added
 
     def touched(i: int) -> list[int]:
         """Nodes that have become the last readers of something."""
@@ -226,16 +236,19 @@ def _forward(dag: Dag, newest: bool) -> list[int]:
     return _take_least(needs, opens, net, touched, done, newest)
 
 
-def _backward(dag: Dag) -> list[int]:
+def _backward(dag: Dag, kept: list[int] | None = None) -> list[int]:
     """The same from the end: undo whichever node leaves least alive before it."""
     n = len(dag)
     alive = [node.keep for node in dag.nodes]
     opens = [list(before) for before in dag.before]
     needs = [len(later) for later in _dependents(dag)]
 
+    turn = _turns(kept and kept[::-1])
+
     def net(i: int) -> int:
         gained = sum(dag.nodes[j].size for j in dag.inputs[i] if not alive[j])
-        return gained - (dag.nodes[i].size if alive[i] else 0)
+        added = gained - (dag.nodes[i].size if alive[i] else 0)
+        return 1 + turn[i] if turn and added > 0 else added
 
     def touched(i: int) -> list[int]:
         changed = []
@@ -247,6 +260,18 @@ def _backward(dag: Dag) -> list[int]:
 
     done = [False] * n
     return _take_least(needs, opens, net, touched, done, True)[::-1]
+
+
+def _settle(dag: Dag, current: list[int]) -> list[int]:
+    """Move what can do no harm in an order."""
+    return _backward(dag, _forward(dag, False, current))
+
+
+def _turns(order: list[int] | None) -> list[int]:
+    turn = [0] * len(order or ())
+    for t, i in enumerate(order or ()):
+        turn[i] = t
+    return turn
 
 
 def _dependents(dag: Dag) -> list[list[int]]:
@@ -287,3 +312,11 @@ def _take_least(
             if not needs[j] and not done[j]:
                 heappush(heap, (net(j), -len(result) if newest else j, j))
     return result
+
+
+_WAYS: tuple[Callable[[Dag], list[int]], ...] = (
+    lambda dag: _settle(dag, list(range(len(dag)))),
+    lambda dag: _forward(dag, False),
+    lambda dag: _forward(dag, True),
+    lambda dag: _backward(dag),
+)

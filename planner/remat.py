@@ -7,10 +7,12 @@ it is next needed; inputs that were dropped too are made again first, others sta
         made  read          idle: dropped              made again  read
     ──────■────□─────────────────────────────────────────────■──────□────▶ step
 
-Which values: few candidates are tried in all combinations. Many are chosen by Chen et al., "Training Deep Nets with
-Sublinear Memory Cost" (2016): keep a checkpoint whenever the values since the last one exceed a budget, for many
-budgets, among all values or only the cheap ones; then by bytes at the peak per work; at last what turns out not to be
-needed is taken back.
+A value that nothing reads late has no idle time, but what is made again from it would keep it alive: it is a helper, made
+again too where that is less than it would take.
+
+Which values: few are tried in all combinations. Many are chosen by Chen et al., "Training Deep Nets with Sublinear Memory
+Cost" (2016): keep a checkpoint whenever the values since the last one exceed a budget, for many budgets, among all values
+or only the cheap ones; then by bytes at the peak per work; at last what turns out not to be needed is taken back.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from .dag import Dag
 _ALL_COMBINATIONS = 10  # candidates: 1,024 programs to look at
 _LOOKS = 400_000  # nodes looked at in all trials of a large graph: about a second
 _FEWEST_TRIALS = 60
+_SMALL = 4  # a helper smaller than what it helps by this factor stays alive instead
 
 
 class Again(NamedTuple):
@@ -82,10 +85,10 @@ def rematerialize(dag: Dag, limit: int) -> Rematerialization:
     search.try_set(frozenset())
     exact = True
     if search.best_peak > limit:
-        candidates = search.candidates
-        if len(candidates) <= _ALL_COMBINATIONS:
-            for count in range(1, len(candidates) + 1):
-                for chosen in combinations(candidates, count):
+        every = list(search.drop_after)
+        if len(every) <= _ALL_COMBINATIONS:
+            for count in range(1, len(every) + 1):
+                for chosen in combinations(every, count):
                     search.try_set(frozenset(chosen))
         else:
             exact = False
@@ -104,21 +107,42 @@ class _Search:
 
     def __init__(self, dag: Dag, limit: int) -> None:
         self.dag, self.limit = dag, limit
-        self.drop_after: dict[int, int] = {}  # candidate -> position of its last use before its longest idle time
-        self.next_use: dict[int, int] = {}
+        # When a value is dropped if it is chosen: after its last use before its longest idle time.
+        self.drop_after: dict[int, int] = {}
+        self.next_use: dict[int, int] = {}  # only of those that have an idle time: the candidates
         for i, node in enumerate(dag.nodes):
             if not node.recompute or node.keep or not node.size:
                 continue
             uses = [i, *dag.readers[i]]
-            idle, at = max(((b - a, a) for a, b in zip(uses, uses[1:], strict=False)), default=(0, 0))
+            idle, at = max(((b - a, a) for a, b in zip(uses, uses[1:], strict=False)), default=(0, i))
+            self.drop_after[i] = at if idle > 1 else uses[-1]
             if idle > 1:
-                self.drop_after[i] = at
                 self.next_use[i] = at + idle
-        self.candidates = sorted(self.drop_after)
+        self.candidates = list(self.next_use)
+        self.price = {i: self._price(i) for i in self.candidates}
         self.tried: set[frozenset[int]] = set()
         self.trials = max(_FEWEST_TRIALS, _LOOKS // max(len(dag), 1))
         self.best: frozenset[int] = frozenset()
         self.best_peak, self.best_work, self.least_peak = 1 << 62, 0.0, 1 << 62
+
+    def with_helpers(self, chosen: Iterable[int]) -> frozenset[int]:
+        """Add what must be made again so that nothing stays alive only to make the chosen ones again."""
+        dag, result = self.dag, set(chosen)
+        stack = [(i, self.next_use[i]) for i in result if i in self.next_use]
+        while stack:
+            i, when = stack.pop()
+            for j in dag.inputs[i]:
+                if j in result or j not in self.drop_after or max(dag.readers[j]) >= when:
+                    continue
+                if dag.nodes[j].size * _SMALL >= dag.nodes[i].size:
+                    result.add(j)
+                    stack.append((j, when))
+        return frozenset(result)
+
+    def _price(self, i: int) -> float:
+        """Work for each byte that making `i` again saves, helpers included."""
+        nodes = self.dag.nodes
+        return sum(nodes[j].work for j in self.with_helpers((i,))) / nodes[i].size
 
     def runs(self, chosen: frozenset[int]) -> Iterator[tuple[int, bool, list[tuple[int, bool]]]]:
         """Yield the steps: node, whether again, and its inputs with whether their second copies are read."""
@@ -149,16 +173,15 @@ class _Search:
                 left[value] = left.get(value, 0) + 1
         live, peak, work = 0, 0, 0.0
         for i, second, inputs in steps:
-            node = nodes[i]
-            live += node.size
+            node, last, freed = nodes[i], set(), 0
             work += node.work if second else 0.0
-            peak = max(peak, live + node.workspace)
             for value in inputs:
                 left[value] -= 1
-                if not left[value] and not nodes[value[0]].keep:
-                    live -= nodes[value[0]].size
-            if (i, second) not in left and not node.keep:
-                live -= node.size
+                if not left[value]:
+                    last.add(value[0])
+                    freed += 0 if nodes[value[0]].keep else nodes[value[0]].size
+            peak = max(peak, live + node.size + node.workspace - self.dag.shared(i, last.__contains__))
+            live += (node.size if (i, second) in left or node.keep else 0) - freed
         return peak, work
 
     def try_set(self, chosen: frozenset[int]) -> tuple[int, float] | None:
@@ -175,8 +198,7 @@ class _Search:
         return peak, work
 
     def try_families(self) -> None:
-        nodes = self.dag.nodes
-        price = {i: nodes[i].work / nodes[i].size for i in self.candidates}
+        nodes, price = self.dag.nodes, self.price
         prices = sorted(price.values())
         limits = {prices[len(prices) * k // 8 - 1] for k in range(1, 9)}
         for most in sorted(limits, reverse=True):
@@ -184,7 +206,7 @@ class _Search:
             total, largest = sum(nodes[i].size for i in cheap), max(nodes[i].size for i in cheap)
             budget = float(total + 1)
             while budget > largest / 2 and self.trials > _FEWEST_TRIALS // 2:
-                self.try_set(frozenset(self._between_checkpoints(cheap, budget)))
+                self.try_set(self.with_helpers(self._between_checkpoints(cheap, budget)))
                 budget /= 1.5
 
     def _between_checkpoints(self, candidates: Iterable[int], budget: float) -> Iterator[int]:
@@ -207,7 +229,7 @@ class _Search:
             if peak <= self.limit or self.trials <= 0:
                 break
             idle = [i for i in self.candidates if i not in chosen and self.drop_after[i] < step < self.next_use[i]]
-            idle.sort(key=lambda i: (nodes[i].work / nodes[i].size, i))
+            idle.sort(key=lambda i: (self.price[i], i))
             excess, more = peak - self.limit, set()
             for i in idle:
                 if excess <= 0:
@@ -216,7 +238,7 @@ class _Search:
                 excess -= nodes[i].size
             if not more:
                 break
-            chosen |= more
+            chosen = self.with_helpers(chosen | more)
             self.try_set(chosen)
             if peak >= lowest * 2:
                 break
@@ -255,5 +277,7 @@ class _Search:
             return Again(nodes[i].id) if second else nodes[i].id
 
         for i, second, inputs in self.runs(chosen):
-            made.append(replace(nodes[i], id=name(i, second), inputs=tuple(name(*value) for value in inputs)))
+            names = {nodes[j].id: name(j, later) for j, later in inputs}
+            inplace = tuple(names[j] for j in nodes[i].inplace)
+            made.append(replace(nodes[i], id=name(i, second), inputs=tuple(names.values()), inplace=inplace))
         return Dag(made)
