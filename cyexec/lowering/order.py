@@ -6,7 +6,7 @@ import planner
 
 from ..graph.graph import Graph, Node
 from .alias import share_memory
-from .dag import BARRIER, program_dag
+from .dag import program_dag
 from .lower import lower
 
 # Searching the order of a larger graph would take longer than binding it.
@@ -14,9 +14,12 @@ MOST_NODES = 20_000
 
 
 def in_order(graph: Graph, operators: list[int]) -> Graph:
-    """Return `graph` with its operator nodes in the order of these positions, each part's variables before them."""
+    """Return `graph` with its operator nodes in the order of these positions, each part's variables before them.
+
+    Ids of a Dag that are no positions, which are negative, are skipped.
+    """
     parts: tuple[list[Node], list[Node]] = ([], [])
-    chosen = [(i, graph.nodes[i]) for i in operators if i != BARRIER]
+    chosen = [(i, graph.nodes[i]) for i in operators if i >= 0]
     variables = [(i, n) for i, n in enumerate(graph.nodes) if n.op is None]
     for i, node in variables + chosen:
         parts[i >= graph.num_forward].append(node)
@@ -26,7 +29,7 @@ def in_order(graph: Graph, operators: list[int]) -> Graph:
 def order_nodes(graph: Graph) -> Graph:
     """Return `graph` in an order whose peak is estimated to be lower, or `graph` itself if none was found.
 
-    The estimate takes every value for memory of its own; in-place steps are decided after the order.
+    The estimate knows views and what may run in place; both are decided once more for the order that is found.
     """
     if len(graph.nodes) > MOST_NODES:
         return graph

@@ -18,7 +18,9 @@ from .lower import lower
 from .program import Program
 
 # Costly to compute twice for what their outputs take: MXNet's mirroring leaves them alone too.
-COSTLY = frozenset({"Convolution", "Deconvolution", "FullyConnected", "Concat", "SoftmaxOutput", "dot", "batch_dot", "RNN"})
+COSTLY = frozenset(
+    {"Convolution", "Deconvolution", "FullyConnected", "Concat", "SoftmaxOutput", "dot", "batch_dot", "RNN"}
+)
 
 
 def _asked(node: Node) -> str:
@@ -49,7 +51,7 @@ class _Rewriter:
         self._again: dict[Node, Node] = {}
 
     def owner(self, entry: Entry) -> int | None:
-        """Position of the node that owns the memory of `entry`; None for the user's arrays."""
+        """Id of the node that owns the memory of `entry`; None for the user's arrays."""
         ref = self._program.entries[entry]
         return self._owners.get(self._program.home[ref.buffer][0])
 
@@ -79,9 +81,10 @@ class _Rewriter:
         for planned in dag.nodes:
             if planned.id == BARRIER:
                 parts.append([n for n in nodes[self.graph.num_forward :] if n.is_variable])
+            number: Any = planned.id.id if isinstance(planned.id, planner.Again) else planned.id
+            if number < 0:  # no operator: the barrier, or values beside that of the node before
                 continue
             second = isinstance(planned.id, planner.Again)
-            number: Any = planned.id.id if isinstance(planned.id, planner.Again) else planned.id
             node = nodes[number]
             again = {i.id for i in planned.inputs if isinstance(i, planner.Again)}
             made: list[Node] = []
