@@ -33,12 +33,15 @@ def _needs_gradient(graph: Graph, wanted: set[int]) -> set[Node]:
 
 
 def _sum(g: Builder, parts: list[Entry]) -> Entry:
-    """Sum of the contributions to one value, in the order they arose: the order fixes the rounding."""
-    if len(parts) == 1:
-        return parts[0]
-    if len(parts) == 2:
-        return g("_grad_add", parts[0], parts[1])
-    return g("add_n", *parts, num_args=len(parts))
+    """Sum of the contributions to one value, in the order they arose: the order fixes the rounding.
+
+    One by one, each in the memory of the sum so far: one `add_n` of them all would keep every contribution until the last
+    has arisen (35 gradients of each weight of an LSTM over 35 steps), and would read them from far away.
+    """
+    total = parts[0]
+    for part in parts[1:]:
+        total = g("_grad_add", total, part)
+    return total
 
 
 def run(graph: Graph, requests: Sequence[tuple[int, str]]) -> Graph:
