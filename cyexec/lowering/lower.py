@@ -45,7 +45,7 @@ _BEYOND = {
 }  # fmt: skip
 
 
-def _with_scalar_of(instr: Instr, dtype: np.dtype) -> Instr:
+def with_scalar_of(instr: Instr, dtype: np.dtype) -> Instr:
     """`instr` with an operand scalar as a number of `dtype`; integers drop the fraction, as MXNet's do.
 
     MXNet also wraps what is out of range, so ``uint8 < 256`` is nowhere true; here comparisons and extremes tell the truth.
@@ -151,7 +151,7 @@ class Lowering:
         """
         shape = writes[0].shape
         dtype = writes[0].dtype if dtype is None else dtype
-        code = [_with_scalar_of(instr, dtype) for instr in code]
+        code = [with_scalar_of(instr, dtype) for instr in code]
         results = tuple(results) if results is not None else (len(reads) + len(code) - 1,)
         kernel = "elementwise.Elementwise"
         supported = levels.supports_instructions(dtype, tuple(i.name for i in code))

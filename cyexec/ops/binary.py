@@ -140,7 +140,7 @@ def define(
         lhs, rhs = node.inputs
         out = []
         for entry, made in zip((lhs, rhs), hidden):
-            full = ograds[0] if made is None else g(made, ograds[0], lhs, rhs)
+            full = ograds[0] if made is None else made(g, ograds[0], lhs, rhs)
             out.append(unbroadcast(g, full, entry.shape))
         return out
 
@@ -198,7 +198,7 @@ def _define_scalar(names, doc, instruction, reference, expression, swapped, doma
         )
 
         def gradient(g: Any, node: Any, ograds: list) -> list:
-            return [g(hidden, ograds[0], node.inputs[0], scalar=node.params.scalar)]
+            return [hidden(g, ograds[0], node.inputs[0], scalar=node.params.scalar)]
 
     elif instruction in ("add", "sub"):
         def gradient(g: Any, node: Any, ograds: list) -> list:

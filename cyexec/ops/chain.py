@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .infer import same_shape
-from .params import NoParams, Params
+from .params import REQUIRED, NoParams, Params
 from .registry import register
 from .schema import InferShape, Op
 
@@ -112,24 +112,43 @@ def register_hidden(
     num_inputs: int,
     params: type[Params] = NoParams,
     infer_shape: InferShape = same_shape,
-) -> str:
-    """Register an elementwise operator for gradients; return its name."""
+) -> Callable[..., Any]:
+    """Register an elementwise operator for gradients.
+
+    Gradients are written for all inputs, but the product's, say, reads one of them: the operator takes only those that are
+    read, so that no memory is kept for the others.
+
+    Returns
+    -------
+    callable
+        ``make(g, *entries, **params)`` makes a node that computes `expression` with the builder `g`.
+    """
+    used = _reads(expression, params, num_inputs)
+
+    def narrow(p: Params, *values: Value) -> Value:
+        # What is not read still needs a chain: constants are made with it.
+        full = dict.fromkeys(range(num_inputs), values[0])
+        full.update(zip(used, values))
+        return expression(p, *full.values())
+
     register(
         Op(
             name=name,
             doc="Part of a gradient.",
             params=params,
-            inputs=tuple("abcdefgh"[:num_inputs]),
+            inputs=tuple("abcdefgh"[i] for i in used),
             infer_shape=infer_shape,
-            elementwise=elementwise(expression, num_inputs),
+            elementwise=elementwise(narrow, len(used)),
             hidden=True,
         )
     )
-    return name
+    return lambda g, *entries, **given: g(name, *(entries[i] for i in used), **given)
 
 
-def reads(expression: Expression, params: Params, num_inputs: int) -> Sequence[int]:
+def _reads(expression: Expression, params: type[Params], num_inputs: int) -> Sequence[int]:
     """Which inputs `expression` reads."""
+    if any(field.default is REQUIRED for field in params.fields.values()):
+        return range(num_inputs)
     chain = _Chain(num_inputs)
-    expression(params, *(Value(chain, i) for i in range(num_inputs)))
+    expression(params(), *(Value(chain, i) for i in range(num_inputs)))
     return [i for i in range(num_inputs) if any(i in args for _, args, _ in chain.code)]

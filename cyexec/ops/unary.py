@@ -47,7 +47,7 @@ def define(
         hidden = register_hidden(f"_backward_{name}", derivative, 2)
 
         def gradient(g: Any, node: Any, ograds: list) -> list:
-            return [g(hidden, ograds[0], node.inputs[0] if of == "input" else node[0])]
+            return [hidden(g, ograds[0], node.inputs[0] if of == "input" else node[0])]
 
     low, high = domain
     whole = (low, high) if not integers else (max(low * 20, -50), min(high * 20, 50))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..graph import spec
 from ..graph.graph import Graph
-from . import drop_identities, fold_batchnorm
+from . import drop_identities, fold_batchnorm, fuse_elementwise
 
 Pass = Callable[[Graph], Graph]
 
@@ -16,7 +16,9 @@ INFERENCE: tuple[Pass, ...] = (
     drop_identities.run,  # first: layers that a Dropout or BlockGrad stands between become neighbours
     fold_batchnorm.run,
 )
-ALWAYS: tuple[Pass, ...] = ()
+ALWAYS: tuple[Pass, ...] = (
+    fuse_elementwise.run,  # last: what other passes fold into a neighbour is no part of a chain
+)
 
 
 def optimize(graph: Graph) -> Graph:

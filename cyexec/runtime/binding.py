@@ -322,7 +322,10 @@ def plan(
     graph = _inferred_graph(symbol, known, dtypes)
     wanted = [(i, r) for i, r in enumerate(_requests(grad_req, names)) if r != "null"]
     _, split = mode_graph(graph, bool(wanted), wanted)
-    return plan_graph(split.graph, plan_time_limit or 0.0, as_bytes(memory_limit))
+    return plan_graph(
+        split.graph, plan_time_limit or 0.0, as_bytes(memory_limit),
+        plain=lambda: mode_graph(graph, bool(wanted), wanted, plain=True)[0],
+    )  # fmt: skip
 
 
 def reshape_executor(

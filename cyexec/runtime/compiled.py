@@ -28,7 +28,11 @@ External = Mapping[str, "Sequence[NDArray] | Mapping[int, NDArray]"]
 
 
 def plan_graph(
-    graph: Graph, time_limit: float = 0.0, memory_limit: int | None = None, compute_all: bool = False
+    graph: Graph,
+    time_limit: float = 0.0,
+    memory_limit: int | None = None,
+    compute_all: bool = False,
+    plain: Callable[[], Graph] | None = None,
 ) -> MemoryPlan:
     """Lower `graph`, share memory and plan it, in the order of nodes that needs less. Allocates nothing.
 
@@ -40,6 +44,9 @@ def plan_graph(
         Bytes that the arenas may take: values are computed twice where that is needed to stay below.
     compute_all : bool
         For a monitor: nodes keep their order, outputs that nobody reads are computed too, and `memory_limit` is not kept.
+    plain : callable, optional
+        Gives `graph` before its nodes were joined. Recomputation starts from it: the values of a joined node cannot be
+        dropped one by one.
 
     Raises
     ------
@@ -62,9 +69,10 @@ def plan_graph(
             if other.total < plan.total:
                 plan, graph = other, ordered
     if graph.targets:
-        plan = _mirrored(graph, plan, planned)
+        plain = plain or (lambda: graph)
+        plan = _mirrored(plain, plan, planned)
         if memory_limit is not None and plan.total > memory_limit:
-            plan = _within(graph, plan, planned, memory_limit)
+            plan = _within(plain(), plan, planned, memory_limit)
     if memory_limit is not None and plan.total > memory_limit:
         raise MXNetError(
             f"memory_limit is {memory_limit} bytes, but the least peak that can be reached is {plan.total} bytes "
@@ -73,11 +81,12 @@ def plan_graph(
     return plan
 
 
-def _mirrored(graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan]) -> MemoryPlan:
+def _mirrored(plain: Callable[[], Graph], plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan]) -> MemoryPlan:
     """MXNet's mirroring: recompute cheap nodes for the least peak where the environment or an attribute asks for it."""
     everywhere = os.environ.get("MXNET_BACKWARD_DO_MIRROR") == "1"
-    if not everywhere and not any(recompute.forced(n) for n in graph.nodes):
+    if not everywhere and not any(recompute.forced(n) for n in plan.program.graph.nodes):
         return plan
+    graph = plain()
     changed, _ = recompute.Recompute(graph, recompute.mirrored if everywhere else recompute.forced).within(0)
     other = planned(changed)
     return other if other.total < plan.total else plan

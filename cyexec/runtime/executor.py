@@ -48,23 +48,23 @@ def numbered_contexts(ctx: Context, group2ctx: Mapping[str, Context] | None) -> 
 
 
 def mode_graph(
-    graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]], monitored: bool = False
+    graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]], plain: bool = False
 ) -> tuple[Graph, hoist_constants.Split]:
     """The graph of one mode, with gradients where `requests` asks for some.
 
     Returns
     -------
     whole : Graph
-        Optimised, unless a monitor wants to see every node.
+        Optimised, unless every node of the user's is wanted as it is (`plain`).
     split : Split
         The same in two parts: what is kept while parameters do not change, and what runs.
     """
     whole = Graph(graph.outputs, (), is_train)
     if requests:
         whole = add_gradient.run(whole, requests)
-    if not monitored:
+    if not plain:
         whole = pipeline.optimize(whole)
-    if monitored or is_train or requests:
+    if plain or is_train or requests:
         return whole, hoist_constants.Split(whole, ())
     return whole, hoist_constants.run(whole)
 
@@ -147,7 +147,10 @@ class Executor:
             requests = self._requests if gradients else ()
             whole, (graph, entries) = mode_graph(self._graph, is_train, requests, monitored)
             constants = Constants(entries, self._external) if entries else None
-            plan = plan_graph(graph, self._plan_time_limit, self._memory_limit, compute_all=monitored)
+            plan = plan_graph(
+                graph, self._plan_time_limit, self._memory_limit, monitored,
+                plain=lambda: mode_graph(self._graph, is_train, requests, plain=True)[0],
+            )  # fmt: skip
             for i in plan.program.needed_heads:
                 if i not in self._heads:
                     like = self._graph.outputs[i]
