@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import cyexec as mx
@@ -67,7 +67,9 @@ def test_outputs_match_numpy(net):
 @SLOW
 @given(nets(), st.booleans())
 def test_planned_program_equals_unplanned(net, is_train):
-    """Aliases, in-place steps and the arena change no bit of outputs or gradients."""
+    """Aliases, in-place steps, fusion and the arena change no bit of outputs or gradients."""
+    # Folding a BatchNorm at inference rounds differently; tests/passes compares it within a tolerance.
+    assume(is_train or not any(step.startswith("bn") for step in net.steps))
     mx.random.seed(5)
     got = step(net, "float32", is_train)
     base = forward_graph(net, "float32")
