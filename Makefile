@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ORACLE ?= python3.8
+THREADS ?= 2
 # ccache, where there is one: a second build of the same sources takes seconds.
 ifneq ($(shell command -v ccache 2>/dev/null),)
 ifeq ($(origin CC),default)
@@ -10,7 +11,7 @@ export CC = ccache cc
 endif
 endif
 
-.PHONY: build debug test check-debug demo lint types annotate bench golden clean
+.PHONY: build debug test check-debug demo lint types annotate bench peers golden clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -50,8 +51,13 @@ types: $(VENV)/.tools
 annotate: $(VENV)/.ready
 	$(BIN)/cython -a -3 -I cyexec/kernels $(FILE)
 
+# ONLY="inference chain": those sections (or cases), and README.md stays as it is.
 bench: build
-	$(BIN)/python -m benchmarks --readme
+	$(BIN)/python -m benchmarks --threads $(THREADS) $(if $(ONLY),--only $(ONLY),--readme)
+
+# Environments of those that cyexec is compared with; each needs its own Python packages, MXNet a Python 3.8.
+peers:
+	for name in mxnet onnx torch; do benchmarks/peers/$$name.sh .peers/$$name || echo "no $$name"; done
 
 golden: build
 	ORACLE=$(ORACLE) $(BIN)/python -m tests.golden
