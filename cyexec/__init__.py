@@ -29,6 +29,7 @@ from . import (
     monitor,
     name,
     ndarray,
+    optimizer,
     random,
     runtime,
     symbol,
@@ -37,6 +38,7 @@ from . import initializer as init
 from . import module as mod
 from . import monitor as mon
 from . import ndarray as nd
+from . import optimizer as opt
 from . import random as rnd
 from . import symbol as sym
 from .attribute import AttrScope
@@ -54,6 +56,6 @@ __version__ = "0.1.0"
 __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
     "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer", "io",
-    "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus", "random",
-    "rnd", "runtime", "set_num_threads", "show_config", "sym", "symbol",
+    "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus", "opt",
+    "optimizer", "random", "rnd", "runtime", "set_num_threads", "show_config", "sym", "symbol",
 ]  # fmt: skip

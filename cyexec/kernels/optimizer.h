@@ -74,11 +74,20 @@ RULE(lamb_phase1, RATE(beta1, 4) RATE(beta2, 5) NUMBER(eps, 6) NUMBER(correct1, 
      const REAL g = G; const REAL m = beta1 * s0[i] + beta1_rest * g; const REAL v = beta2 * s1[i] + beta2_rest * g * g;
      n0[i] = m; n1[i] = v; out[i] = m / correct1 / (SQRT(v / correct2) + eps) + wd * w;)
 
+/* of a layer whose weight has norm r1 and whose direction (in the gradient's place) has norm r2 */
+RULE(lamb_phase2, NUMBER(lower, 4) NUMBER(upper, 5) NUMBER(r2, 7) REAL r1 = (REAL)p[6]; if (lower >= 0 && r1 < lower) r1 = lower;
+     if (upper >= 0 && r1 > upper) r1 = upper; const REAL rate = r1 == 0 || r2 == 0 ? lr : lr * (r1 / r2);
+     , out[i] = w - rate * grad[i];)
+/* decay apart from the gradient (Loshchilov, Hutter 2019); nothing happens where a loss scale has over- or underflowed */
+RULE(adamw, RATE(beta1, 4) RATE(beta2, 5) NUMBER(eps, 6) NUMBER(eta, 7) const int off = !(rescale - rescale == 0) || rescale == 0;
+     , const REAL g = off ? 0 : G; const REAL m = beta1 * s0[i] + beta1_rest * g; const REAL v = beta2 * s1[i] + beta2_rest * g * g;
+     n0[i] = off ? s0[i] : m; n1[i] = off ? s1[i] : v; out[i] = off ? w : w - eta * (lr * m / (SQRT(v) + eps) + wd * w);)
+
 static update_rule find_update(const char *name) {
 #define FIND(NAME) \
     if (!strcmp(name, #NAME)) return update_##NAME;
     FIND(sgd) FIND(sgd_mom) FIND(nag_mom) FIND(adam) FIND(rmsprop) FIND(rmspropalex) FIND(ftrl) FIND(ftml) FIND(signsgd)
-    FIND(signum) FIND(lamb_phase1)
+    FIND(signum) FIND(lamb_phase1) FIND(lamb_phase2) FIND(adamw)
     return 0;
 }
 #endif

@@ -14,8 +14,9 @@ cdef extern from "optimizer.h" nogil:
 cdef class Update(Step):
     """new weight, new states = rule(weight, gradient, states; numbers), element by element; all may be in place.
 
-    reads: weight, gradient, states. writes: new weight (or whatever the rule gives), new states. `numbers` are what the
-    rule takes in its order (see `optimizer.h`); `set_numbers` changes them between runs.
+    reads: weight, gradient, states, scalars. writes: new weight (or whatever the rule gives), new states. `numbers` are what
+    the rule takes in its order (see `optimizer.h`); `set_numbers` changes them between runs. `scalars` says which numbers
+    come from the last reads instead, arrays of one element, when the step runs.
     """
     cdef object kept                  # the arrays, alive
     cdef const real* weight
@@ -25,14 +26,27 @@ cdef class Update(Step):
     cdef real* new_states[4]
     cdef Py_ssize_t size
     cdef double numbers[12]
+    cdef const real* scalars[2]
+    cdef int slots[2]                 # of the numbers that `scalars` hold
+    cdef int num_scalars
     cdef update_rule rule
 
-    def __init__(self, reads, writes, *, rule, numbers):
+    def __init__(self, reads, writes, *, rule, numbers, scalars=()):
         cdef const real[::1] given
         cdef real[::1] made
         cdef Py_ssize_t i
         self.kept = (reads, writes)
         self.rule = find_update(rule.encode())
+        self.num_scalars = len(scalars)
+        if self.num_scalars > 2 or any(not 0 <= slot < 12 for slot in scalars):
+            raise ValueError(f"Update: scalars {scalars}")
+        for i in range(self.num_scalars):
+            given = reads[len(reads) - self.num_scalars + i].reshape(-1)
+            if given.shape[0] != 1:
+                raise ValueError("Update: a scalar must have one element")
+            self.scalars[i] = &given[0]
+            self.slots[i] = scalars[i]
+        reads = reads[: len(reads) - self.num_scalars]
         if self.rule == NULL or not 2 <= len(reads) <= 6 or len(writes) != len(reads) - 1:
             raise ValueError(f"Update: no rule {rule} with {len(reads)} reads and {len(writes)} writes")
         self.size = reads[0].size
@@ -65,6 +79,11 @@ cdef class Update(Step):
 
     cdef void run(self, Team* team) noexcept nogil:
         cdef Span part = share(team, self.size, 4096)
+        cdef double numbers[12]
+        cdef int i
         if part.stop > part.start:
-            self.rule(self.weight, self.grad, self.states, self.out, self.new_states, part.start, part.stop,
-                      self.numbers)
+            for i in range(12):
+                numbers[i] = self.numbers[i]
+            for i in range(self.num_scalars):
+                numbers[self.slots[i]] = self.scalars[i][0]
+            self.rule(self.weight, self.grad, self.states, self.out, self.new_states, part.start, part.stop, numbers)

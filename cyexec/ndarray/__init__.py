@@ -48,6 +48,7 @@ from .creation import (
     moveaxis,
     onehot_encode,
     ones,
+    reset_arrays,
     split_v2,
     to_dlpack_for_read,
     to_dlpack_for_write,
@@ -76,6 +77,6 @@ __all__ = [
     "NDArray", "_internal", "add", "arange", "array", "concatenate", "contrib", "divide", "empty", "equal", "eye",
     "from_dlpack", "from_numpy", "full", "greater", "greater_equal", "histogram", "image", "lesser", "lesser_equal",
     "linalg", "linspace", "load", "load_frombuffer", "logical_and", "logical_or", "logical_xor", "maximum", "minimum",
-    "modulo", "moveaxis", "multiply", "not_equal", "onehot_encode", "ones", "op", "power", "random", "save", "sparse",
-    "split_v2", "subtract", "to_dlpack_for_read", "to_dlpack_for_write", "true_divide", "waitall", "zeros",
+    "modulo", "moveaxis", "multiply", "not_equal", "onehot_encode", "ones", "op", "power", "random", "reset_arrays", "save",
+    "sparse", "split_v2", "subtract", "to_dlpack_for_read", "to_dlpack_for_write", "true_divide", "waitall", "zeros",
 ]  # fmt: skip

@@ -1,6 +1,53 @@
 """Operators named ``_contrib_X``."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from ..codegen import lazy_namespace
+from .creation import array
 from .generate import make_function
+from .imperative import invoke
+from .ndarray import NDArray
+
+
+def _scale(value: Any, like: NDArray) -> NDArray:
+    """A loss scale as the operators take it: an array of one element."""
+    return value if isinstance(value, NDArray) else array([float(value)], like.context, "float32")
+
+
+def adamw_update(
+    weight: NDArray, grad: NDArray, mean: NDArray, var: NDArray, rescale_grad: Any, lr: float, eta: float,
+    beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, wd: float = 0, clip_gradient: float = -1,
+    out: NDArray | None = None, name: str | None = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Update the weight by AdamW (Loshchilov, Hutter 2019); `mean` and `var` change in place.
+
+    Parameters
+    ----------
+    weight, grad, mean, var : NDArray
+    rescale_grad : float or NDArray
+        Gradients are multiplied by it first. Where it is 0, infinite or NaN, nothing changes.
+    lr, eta : float
+        The step is ``eta * (lr * mean / (sqrt(var) + epsilon) + wd * weight)``.
+    beta1, beta2, epsilon, wd, clip_gradient : float
+    out : NDArray, optional
+        Where to write the new weight.
+    """
+    params = {"lr": lr, "eta": eta, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "wd": wd}
+    inputs = [weight, grad, mean, var, _scale(rescale_grad, weight)]
+    return invoke("_adamw_update", inputs, {**params, "clip_gradient": clip_gradient, **kwargs}, out)
+
+
+def mp_adamw_update(
+    weight: NDArray, grad: NDArray, mean: NDArray, var: NDArray, weight32: NDArray, rescale_grad: Any, lr: float,
+    eta: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, wd: float = 0,
+    clip_gradient: float = -1, out: NDArray | None = None, name: str | None = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """`adamw_update` of a float16 weight through its float32 copy `weight32`, which changes in place too."""
+    params = {"lr": lr, "eta": eta, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "wd": wd}
+    inputs = [weight, grad, mean, var, weight32, _scale(rescale_grad, weight)]
+    return invoke("_mp_adamw_update", inputs, {**params, "clip_gradient": clip_gradient, **kwargs}, out)
+
 
 __getattr__, __dir__ = lazy_namespace(__name__, "contrib", globals(), make_function)

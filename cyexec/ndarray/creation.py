@@ -313,3 +313,12 @@ def histogram(
     edges_in = bins._array if isinstance(bins, NDArray) else bins
     counts, edges = np.histogram(a._array, edges_in, range)
     return array(counts, a._ctx, np.float32), array(edges, a._ctx, np.float32)
+
+
+def reset_arrays(*arrays: NDArray, num_arrays: int | None = None) -> list[NDArray]:
+    """Set every element of all arrays to zero, in place. Returns an empty list, as MXNet."""
+    if num_arrays is not None and num_arrays != len(arrays):
+        raise MXNetError(f"reset_arrays: num_arrays={num_arrays}, but got {len(arrays)} arrays")
+    for array_ in arrays:
+        array_[:] = 0
+    return []

@@ -222,7 +222,11 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
     given = params
     numbers: list[tuple[float, ...]] = []
     if op.numbers is not None:  # type: ignore[union-attr]
-        numbers, params = op.numbers(op.params.parse(params, op.name)), {}  # type: ignore[union-attr]
+        parsed = op.params.parse(params, op.name)  # type: ignore[union-attr]
+        numbers = op.numbers(parsed)  # type: ignore[union-attr]
+        # How many inputs there are is no number of the update's.
+        count = op.variadic  # type: ignore[union-attr]
+        params = {count: getattr(parsed, count)} if count else {}
     # Types belong to the key: 1, 1.0 and True are equal but may mean different things.
     key = (
         op, is_train, levels.level, *params, *params.values(), *map(type, params.values()), *[a.shape for a in arrays],

@@ -235,6 +235,22 @@ def load_frombuffer(buf: bytes | bytearray | memoryview) -> list[NDArray] | dict
     return _read_list(buf, "buffer")
 
 
+def read_one(data: bytes, where: str) -> NDArray:
+    """Read the bytes of one array, as they stand in a list and in pickles of MXNet's. Raises MXNetError."""
+    reader = _Reader(data, where)
+    array = _read_array(reader)
+    if reader.at != len(data):
+        raise reader.fail(f"{len(data) - reader.at} bytes follow the end of the array")
+    return array
+
+
+def write_one(array: NDArray) -> bytes:
+    """Return the bytes that `read_one` reads."""
+    parts: list[Any] = []
+    _write_array(parts, array)
+    return b"".join(parts)
+
+
 def _local(fname: str | os.PathLike[str]) -> str:
     path = os.fspath(fname)
     return path.removeprefix("file://")

@@ -131,8 +131,8 @@ class LambParams(Params):
 
 
 def _common(p: Any) -> Numbers:
-    clip: float = p.clip_grad if hasattr(p, "clip_grad") else p.clip_gradient
-    return getattr(p, "lr", 0.0), p.wd, p.rescale_grad, clip
+    clip = p.clip_grad if hasattr(p, "clip_grad") else getattr(p, "clip_gradient", -1.0)
+    return getattr(p, "lr", 0.0), getattr(p, "wd", 0.0), getattr(p, "rescale_grad", 1.0), clip
 
 
 def _powers(p: Any) -> Numbers:
@@ -157,10 +157,14 @@ _OWN: dict[str, Callable[[Any], Numbers]] = {
     "ftrl": lambda p: (p.lamda1, p.beta),
     "ftml": lambda p: (p.beta1, p.beta2, p.epsilon, *_powers(p)),
     "lamb_phase1": lambda p: (p.beta1, p.beta2, p.epsilon, *_corrections(p)),
+    "lamb_phase2": lambda p: (p.lower_bound, p.upper_bound),
+    "adamw": lambda p: (p.beta1, p.beta2, p.epsilon, p.eta),
 }
 
 
-def _numbers(rule: str) -> Callable[[Params], list[Numbers]]:
+def numbers_of(rule: str) -> Callable[[Params], list[Numbers]]:
+    """The `Op.numbers` of an operator that is one step of `rule`."""
+
     def numbers(p: Params) -> list[Numbers]:
         own = _OWN[rule](p)
         # Powers and corrections are computed in double precision and stay what they are.
@@ -296,7 +300,7 @@ def _cases(states, params, mixed: bool) -> tuple[Case, ...]:
 def _register(
     name: str, rule: str, states: tuple[str, ...], params: type[Params], formula, doc: str, mixed: bool = False
 ):
-    numbers = _numbers(rule)
+    numbers = numbers_of(rule)
     if mixed:
         states = (*states, "weight32")
 

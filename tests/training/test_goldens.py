@@ -12,7 +12,9 @@ from tests.golden.training import make
 # Floats of MXNet are made in float32 almost everywhere: a few units of its last place. Rates are Python floats.
 RTOL = {"lr_scheduler": 1e-12}
 # Moments of 200,000 random numbers, whose own deviation is below a third of this.
-CASE_RTOL = {("initializer", "random"): 1e-2}
+# MXNet's LAMB takes the norm of the float16 weight, not of its float32 copy: half a unit of its last place is 5e-4, of which
+# the rate takes a tenth.
+CASE_RTOL = {("initializer", "random"): 1e-2, ("optimizer", "sgld"): 1e-2, ("optimizer", "dtypes"): 5e-4}
 
 PRESENT = [name for name in make.SCENARIOS if os.path.exists(os.path.join(make.HERE, name + ".json"))]
 CASES = [(name, case) for name in PRESENT for case in make.cases(make.load_scenario(name))]

@@ -14,7 +14,9 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCENARIOS = ("lr_scheduler", "metric", "initializer", "callback", "io", "recordio", "monitor")
+SCENARIOS = (
+    "lr_scheduler", "metric", "initializer", "optimizer", "kvstore", "module", "callback", "io", "recordio", "monitor",
+)  # fmt: skip
 
 
 def load_scenario(name):
