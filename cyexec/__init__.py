@@ -31,6 +31,7 @@ from . import (
     ndarray,
     optimizer,
     random,
+    rnn,
     runtime,
     symbol,
 )
@@ -57,5 +58,5 @@ __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
     "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer", "io",
     "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus", "opt",
-    "optimizer", "random", "rnd", "runtime", "set_num_threads", "show_config", "sym", "symbol",
+    "optimizer", "random", "rnd", "rnn", "runtime", "set_num_threads", "show_config", "sym", "symbol",
 ]  # fmt: skip
