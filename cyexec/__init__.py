@@ -29,6 +29,7 @@ from . import (
     monitor,
     name,
     ndarray,
+    operator,
     optimizer,
     random,
     rnn,
@@ -55,8 +56,9 @@ from .symbol import Symbol
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
-    "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer", "io",
-    "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus", "opt",
-    "optimizer", "random", "rnd", "rnn", "runtime", "set_num_threads", "show_config", "sym", "symbol",
+    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback",
+    "context", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer",
+    "io", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus",
+    "operator", "opt", "optimizer", "random", "rnd", "rnn", "runtime", "set_num_threads", "show_config", "sym",
+    "symbol",
 ]  # fmt: skip

@@ -13,13 +13,15 @@ ROOT = Path(__file__).parent.parent
 ORDER = (
     "planner", "kernels",                                # import nothing of ours
     "base", "autograd", "context", "attribute", "name",  # small modules of cyexec's own folder, in one row with folders
-    "ops", "codegen", "graph", "passes", "lowering", "symbol", "ndarray", "runtime",
+    "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "runtime",
     "random", "config", "initializer", "lr_scheduler", "optimizer", "metric", "io", "model", "rnn",
     "callback", "monitor", "module", "cyexec", "demo", "__main__",
 )  # fmt: skip
 # Upward imports that are there all the same, and why.
 UPWARD = {
     ("ops", "lowering"): "an operator writes its steps in lowering's words (Instr, gemm); lowering needs schemas only",
+    ("ops", "ndarray"): "operators written in Python get NDArrays; they are made when the steps are",
+    ("operator", "symbol"): "PythonOp.get_symbol makes a symbol when called",
     ("graph", "symbol"): "a graph is made from a symbol and shown as one; symbol needs graph's inference",
     ("symbol", "runtime"): "bind and eval are methods of Symbol; imported when called",
     ("ndarray", "runtime"): "an imperative call is a schedule of one node; executors hold NDArrays",

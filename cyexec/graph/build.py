@@ -56,6 +56,7 @@ def build_graph(
             counts[kind] += 1
         else:
             inputs = tuple(Entry(made[source], index) for source, index in node.inputs)
-            new = Node(node.op, node.params, inputs, node.name, node_shapes, node_dtypes, "", 0, node.attrs, len(made))  # type: ignore[arg-type]
+            params = node.params.for_graph()
+            new = Node(node.op, params, inputs, node.name, node_shapes, node_dtypes, "", 0, node.attrs, len(made))  # type: ignore[arg-type]
         made[node] = new
     return Graph([Entry(made[node], index) for node, index in outputs])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..ops.custom import declared
 from .text import TextNode
 
 
@@ -258,11 +259,21 @@ def _rnn(node: TextNode, params: Any) -> Rule:
     return (Backward("_backward_RNN", f"i0 i1 i2 o0 g0 {states}", zeros=False),)
 
 
+def _custom(node: TextNode, params: Any) -> Rule:
+    names = [f"g{i}" for i in range(len(params.outputs))]
+    names += [f"i{i}" for i in range(len(params.arguments))]
+    names += [f"o{i}" for i in range(len(params.outputs))]
+    reads = [name for name, read in zip(names, declared(params)) if read]
+    reads += [f"i{len(params.arguments) + i}" for i in range(len(params.aux))]
+    feeds = tuple(range(len(params.arguments)))
+    return (Backward("_backward_Custom", " ".join(reads), {}, "", feeds, zeros=False),)
+
+
 IRREGULAR: dict[str, Callable[[TextNode, Any], Rule]] = {
     "Activation": _activation, "softmax": _softmax, "log_softmax": _softmax, "softmin": _softmax,
     "batch_dot": _batch_dot, "transpose": _transpose, "add_n": _add_n, "MakeLoss": _make_loss, "Pooling": _pooling,
     "SequenceMask": _sequence, "SequenceReverse": _sequence, "SequenceLast": _sequence, "UpSampling": _up_sampling,
     "topk": _topk, "sort": _sort, "_sample_multinomial": _sample_multinomial,
-    "RNN": _rnn,
+    "RNN": _rnn, "Custom": _custom,
 }  # fmt: skip
 IRREGULAR |= {_name: lambda node, params: zeros(node) for _name in _ZERO}

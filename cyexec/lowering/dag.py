@@ -100,7 +100,7 @@ class _Walk:
                     workspace=workspace,
                     work=work_of(node, size),
                     after=(*after, *barrier),
-                    recompute=forward and self.may_repeat(node),
+                    recompute=forward and not node.op.opaque and self.may_repeat(node),
                     inplace=tuple(j for j in self._over(i, steps) if j in inputs),
                 )
             )

@@ -31,6 +31,22 @@ def make_function(op: Op, public_name: str, module: str) -> Callable[..., Any]:
                     raise NotAnArrayError(f"Positional arguments must have NDArray type, but got {value!r}")
             return invoke(op, args, kwargs, out, ctx)
 
+    elif op.opaque:
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            out = kwargs.pop("out", None)
+            kwargs.pop("name", None)
+            named = {k: kwargs.pop(k) for k in [k for k, v in kwargs.items() if isinstance(v, NDArray)]}
+            for value in args:
+                if not isinstance(value, NDArray):
+                    raise NotAnArrayError(f"Positional arguments must have NDArray type, but got {value!r}")
+            # Which inputs there are, and in which order, only the parameters tell.
+            names = op.input_names(op.params.parse(kwargs, public_name)) if named else ()
+            arrays = [*args, *(named.pop(n) for n in names[len(args) :] if n in named)]
+            if named:
+                raise TypeError(f"{public_name}() got unexpected inputs {', '.join(named)}; it has {', '.join(names)}")
+            return invoke(op, arrays, kwargs, out)
+
     else:
         arguments, aux = input_names(op)
         inputs = (*arguments, *aux)

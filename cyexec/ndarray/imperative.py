@@ -177,7 +177,8 @@ def _find(op: Op, given: dict[str, Any], arrays: list[np.ndarray], is_train: boo
     call = _calls.get(key)
     if call is None:
         call = _Call(op, params, [a.shape for a in arrays], [a.dtype for a in arrays], is_train)
-        _keep(_calls, key, call)
+        if not op.opaque:
+            _keep(_calls, key, call)
     return call
 
 
@@ -240,7 +241,7 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
         call, key = None, ()
     if call is None:
         call = _find(op, given, arrays, is_train)  # type: ignore[arg-type]
-        if key:
+        if key and not op.opaque:  # type: ignore[union-attr]
             _keep(_seen, key, call)
     if out is None:
         where = as_context(ctx) if ctx is not None else inputs[0]._ctx if inputs else current_context()

@@ -306,6 +306,10 @@ class Params:
         """Return a copy with some fields changed."""
         return type(self)(**{**self._values, **changes})
 
+    def for_graph(self) -> Params:
+        """Return the parameters for a node of a graph that is being bound: a copy where nodes of different graphs differ."""
+        return self
+
     def as_dict(self) -> dict[str, Any]:
         """Fields and values, in declaration order."""
         return dict(self._values)

@@ -101,6 +101,9 @@ class Op:
         Not a function of `mx.sym` and `mx.nd` (gradient operators).
     random : bool
         Draws random numbers: never merged with an equal node, never folded.
+    opaque : bool
+        Runs code of the user's: never merged with an equal node, never computed twice or ahead of time, and an imperative
+        call is not kept for the next.
     loss : bool
         Backward needs no head gradient of it; where its gradient reads one all the same, a missing one counts as ones.
     numbers : callable, optional
@@ -127,6 +130,7 @@ class Op:
     variadic: str | None = None
     hidden: bool = False
     random: bool = False
+    opaque: bool = False
     loss: bool = False
     numbers: Callable[[Any], list[tuple[float, ...]]] | None = None
     cases: tuple[Case, ...] = ()

@@ -101,7 +101,7 @@ def _constant_nodes(graph: Graph) -> set[Node]:
         if node.op is None:
             if node in parameters and node.kind in ("arg", "aux"):
                 sources.add(node)
-        elif node.op.random or node.op.name == "Custom":
+        elif node.op.random or node.op.opaque:
             continue
         elif not node.inputs:
             sources.add(node)

@@ -3,18 +3,21 @@
 Threads: one parallel region covers the whole range of steps. In it a step that is worth sharing is run by all threads and
 followed by a barrier; a run of steps too small to share is run by thread 0 while the others wait at the next barrier.
 A range without a step worth sharing opens no region at all. Partitions never change results (see `step.pxd`).
+
+Steps that are functions of Python (`kernels/python.pxi`) divide the steps into segments; they are called between the loops
+over two segments, by the thread that runs the schedule.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport parallel
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 
 from cyexec.kernels.step cimport Step, Team, cyexec_barrier, cyexec_barrier_init, cyexec_barrier_wait
 
 import os
 import threading
 
-from ..base import IndexOutOfRange
+from ..base import IndexOutOfRange, MXNetError
 
 cdef extern from *:
     """
@@ -162,7 +165,8 @@ cdef class Schedule:
     cdef Py_ssize_t _count
     cdef bint* _shared
     cdef double* _shared_cost       # running total of the costs of shared steps
-    cdef Choice _choices[2]         # of ranges that begin at step 0 (forward parts), and of others
+    cdef Choice* _choices           # two a segment: of ranges that begin where it begins (forward parts), and of others
+    cdef list _calls                # (position, function) of the steps of Python; almost always none
     cdef object _lock
     cdef list _checks               # steps that look at the user's numbers and may find them wrong; almost always none
 
@@ -172,10 +176,12 @@ cdef class Schedule:
         self._steps = list(steps)
         self._count = len(steps)
         self._checks = [step for step in self._steps if hasattr(step, "take_failure")]
+        self._calls = [(i, step.python_call) for i, step in enumerate(self._steps) if hasattr(step, "python_call")]
+        self._choices = <Choice*>calloc(2 * (len(self._calls) + 1), sizeof(Choice))
         self._array = <void**>malloc((self._count + 1) * sizeof(void*))
         self._shared = <bint*>malloc((self._count + 1) * sizeof(bint))
         self._shared_cost = <double*>malloc((self._count + 1) * sizeof(double))
-        if self._array == NULL or self._shared == NULL or self._shared_cost == NULL:
+        if self._array == NULL or self._shared == NULL or self._shared_cost == NULL or self._choices == NULL:
             raise MemoryError("cannot allocate a schedule")
         self._shared_cost[0] = 0
         for i in range(self._count):
@@ -183,13 +189,15 @@ cdef class Schedule:
             self._array[i] = <void*>step
             self._shared[i] = step.cost >= SHARED
             self._shared_cost[i + 1] = self._shared_cost[i] + (step.cost if step.cost >= SHARED else 0)
-        self._choices[0].trial = self._choices[1].trial = TRIAL
+        for i in range(2 * (len(self._calls) + 1)):
+            self._choices[i].trial = TRIAL
         self._lock = lock if lock is not None else threading.Lock()
 
     def __dealloc__(self):
         free(self._array)
         free(self._shared)
         free(self._shared_cost)
+        free(self._choices)
 
     def __len__(self):
         return self._count
@@ -203,14 +211,31 @@ cdef class Schedule:
             Outside the schedule; or a step found an index of the user's out of range, where the operator refuses that.
         KeyboardInterrupt
             After Ctrl-C; steps that had begun are finished, later ones are not run.
+        BaseException
+            Whatever a step of Python raises, as it was raised; later steps are not run.
         """
-        cdef int threads
-        cdef bint interrupted, measured = False
-        cdef double cost, begin = 0
-        cdef Choice* choice = &self._choices[start > 0]
+        cdef bint interrupted
         if not 0 <= start <= stop <= self._count:
             raise IndexError(f"steps {start} to {stop} of {self._count}")
-        threads = get_num_threads()
+        if not self._lock.acquire(False):
+            self._wait_for_lock()
+        try:
+            if self._calls:
+                interrupted = self._run_segments(start, stop, seed)
+            else:
+                interrupted = self._run_native(start, stop, &self._choices[start > 0], seed)
+        finally:
+            self._lock.release()
+        if self._checks:
+            raise_failures(self._checks)
+        if interrupted:
+            _raise_pending()
+
+    cdef bint _run_native(self, Py_ssize_t start, Py_ssize_t stop, Choice* choice, unsigned long long seed) noexcept:
+        """Run steps that need no GIL, alone or as a team; whether a signal interrupted them."""
+        cdef int threads = get_num_threads()
+        cdef bint interrupted, measured = False
+        cdef double cost, begin = 0
         if threads > 1:
             cost = self._shared_cost[stop] - self._shared_cost[start]
             if cost < REGION:
@@ -219,24 +244,46 @@ cdef class Schedule:
                 measured = True
                 if not choice.team:
                     threads = 1
-        if not self._lock.acquire(False):
-            self._lock.acquire()
-        try:
-            with nogil:
-                if measured:
-                    begin = cyexec_now()
-                if threads == 1:
-                    interrupted = run_alone(self._array, start, stop, seed)
-                else:
-                    interrupted = run_team(self._array, self._shared, start, stop, seed, threads)
-                if measured:
-                    learn(choice, cyexec_now() - begin)
-        finally:
-            self._lock.release()
-        if self._checks:
-            raise_failures(self._checks)
-        if interrupted:
-            _raise_pending()
+        with nogil:
+            if measured:
+                begin = cyexec_now()
+            if threads == 1:
+                interrupted = run_alone(self._array, start, stop, seed)
+            else:
+                interrupted = run_team(self._array, self._shared, start, stop, seed, threads)
+            if measured:
+                learn(choice, cyexec_now() - begin)
+        return interrupted
+
+    def _run_segments(self, Py_ssize_t start, Py_ssize_t stop, unsigned long long seed):
+        """Run steps among which there are functions of Python; whether a signal interrupted the others."""
+        cdef Py_ssize_t at, segment = 0, begin = 0
+        for at, call in self._calls:
+            if at >= stop:
+                break
+            if at >= start:
+                if self._run_native(start, at, &self._choices[2 * segment + (start > begin)], seed):
+                    return True
+                _calling[id(self._lock)] = threading.get_ident()
+                try:
+                    call()
+                finally:
+                    del _calling[id(self._lock)]
+                start = at + 1
+            begin = at + 1
+            segment += 1
+        return self._run_native(start, stop, &self._choices[2 * segment + (start > begin)], seed)
+
+    def _wait_for_lock(self):
+        """Take the lock when another thread gives it back. Raises MXNetError where that would never be."""
+        if _calling.get(id(self._lock)) == threading.get_ident():
+            raise MXNetError(
+                "an operator of Python runs an executor that shares the memory of the executor it is itself part of"
+            )
+        self._lock.acquire()
+
+
+_calling = {}  # for each lock held while a step of Python runs, by identity: the thread that it runs in
 
 
 def raise_failures(list steps):

@@ -14,9 +14,7 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCENARIOS = (
-    "lr_scheduler", "metric", "initializer", "optimizer", "kvstore", "module", "callback", "io", "recordio", "monitor",
-)  # fmt: skip
+SCENARIOS = sorted(name[:-3] for name in os.listdir(HERE) if name.endswith(".py") and name[:-3] not in ("make", "__init__"))
 
 
 def load_scenario(name):
