@@ -1,0 +1,285 @@
+# levels: base v2 v3 v4
+# dtypes: f32
+# Convolution of blocked activations with packed weights, and what packs the weights. The algorithms are blocked_*.h; which
+# one, and the sizes of its areas, is decided in cyexec/lowering/blocked.py.
+from cyexec.kernels.step cimport Span, Step, Team, cyexec_barrier, share
+from libc.stdlib cimport free, malloc
+
+cdef extern from "blocked_direct.h" nogil:
+    enum: BLOCK
+    enum: BLOCKED_NONE
+    enum: BLOCKED_CLIP
+    enum: BLOCKED_SLOPE
+    enum: DIRECT_IN_PLACE
+    enum: DIRECT_BLOCKED
+    enum: DIRECT_PLAIN
+    ctypedef struct blocked_team:
+        int rank
+        int size
+        cyexec_barrier* barrier
+    ctypedef struct blocked_act:
+        int kind
+        float lo
+        float hi
+        float slope
+        const float* slopes
+    ctypedef struct blocked_epilogue:
+        const float* bias
+        blocked_act act1
+        blocked_act act2
+    ctypedef struct blocked_shape:
+        long batch
+        long channels
+        long filters
+        long groups
+        long in_ "in"[2]
+        long kernel[2]
+        long stride[2]
+        long dilate[2]
+        long pad[2]
+        long out[2]
+    ctypedef struct blocked_input:
+        const float* scale
+        const float* shift
+    ctypedef struct direct_plan:
+        blocked_shape s
+        int kind
+        long rows
+        long cols
+        long slots
+        long* offsets[2]
+        long x_batch
+        long y_batch
+    ctypedef struct direct_operands:
+        const float* x
+        const float* w
+        const float* residual
+        float* y
+        float* scratch
+        const blocked_input* input
+        const blocked_epilogue* epilogue
+    long direct_depth(const blocked_shape* s) noexcept
+    void direct_measure(direct_plan* p) noexcept
+    long direct_scratch(const direct_plan* p) noexcept
+    long direct_run_count(const direct_plan* p) noexcept
+    void direct_fill_offsets(direct_plan* p) noexcept
+    void direct_run(const direct_plan* p, const direct_operands* o, const blocked_team* team) noexcept
+    void direct_pack_weights(const blocked_shape* s, int plain, const float* w, float* packed, long f0, long f1) noexcept
+
+cdef extern from "blocked_depthwise.h" nogil:
+    ctypedef struct depthwise_plan:
+        blocked_shape s
+        long x_batch
+        long y_batch
+    ctypedef struct depthwise_operands:
+        const float* x
+        const float* w
+        const float* residual
+        float* y
+        const blocked_epilogue* epilogue
+    void depthwise_run(const depthwise_plan* p, const depthwise_operands* o, const blocked_team* team) noexcept
+    void depthwise_pack_weights(const blocked_shape* s, const float* w, float* packed, long b0, long b1) noexcept
+
+
+cdef inline long blocks_of(long channels) noexcept nogil:
+    return (channels + BLOCK - 1) // BLOCK
+
+
+cdef int set_shape(blocked_shape* s, g) except -1:
+    """Geometry as `conv_arguments` gives it, two-dimensional."""
+    cdef int d
+    s.batch, s.channels, s.filters, s.groups = g["batch"], g["channels"], g["filters"], g["groups"]
+    for d in range(2):
+        s.in_[d], s.kernel[d], s.stride[d] = g["in_size"][d + 1], g["taps"][d + 1], g["stride"][d + 1]
+        s.dilate[d], s.pad[d], s.out[d] = g["dilate"][d + 1], g["pad"][d + 1], g["out_size"][d + 1]
+        reach = (s.out[d] - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilate[d]
+        if min(s.in_[d], s.kernel[d], s.stride[d], s.dilate[d], s.out[d]) < 1 or reach >= s.in_[d] + 2 * s.pad[d]:
+            raise ValueError(f"convolution geometry: {g}")
+    if g["in_size"][0] != 1 or g["taps"][0] != 1 or g["pad"][0] != 0:
+        raise ValueError(f"blocked convolution has two dimensions: {g}")
+    if s.groups < 1 or s.channels % s.groups or s.filters % s.groups:
+        raise ValueError(f"{s.channels} channels and {s.filters} filters in {s.groups} groups")
+    return 0
+
+
+cdef class PackWeights(Step):
+    """Weights as `algorithm` reads them. reads: w (filters, channels / groups, ky, kx); writes: packed."""
+    cdef blocked_shape shape
+    cdef const float[::1] w           # IN
+    cdef float[::1] packed            # OUT
+    cdef bint plain, depthwise
+
+    def __init__(self, reads, writes, *, algorithm, **geometry):
+        cdef blocked_shape* s = &self.shape
+        set_shape(s, geometry)
+        self.w, self.packed = reads[0].reshape(-1), writes[0].reshape(-1)
+        self.plain, self.depthwise = algorithm == "plain", algorithm == "depthwise"
+        if self.w.shape[0] != s.filters * direct_depth(s):
+            raise ValueError(f"PackWeights: {self.w.shape[0]} weights, expected {s.filters * direct_depth(s)}")
+        if self.packed.shape[0] != blocks_of(s.filters) * BLOCK * direct_depth(s):
+            raise ValueError(f"PackWeights: room for {self.packed.shape[0]} packed weights")
+        self.cost = self.packed.shape[0] * 1.0
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef Span part = share(team, blocks_of(self.shape.filters), 1)
+        if self.packed.shape[0] == 0:
+            return
+        if self.depthwise:
+            depthwise_pack_weights(&self.shape, &self.w[0], &self.packed[0], part.start, part.stop)
+        else:
+            direct_pack_weights(&self.shape, self.plain, &self.w[0], &self.packed[0], part.start, part.stop)
+
+
+cdef class ConvBase(Step):
+    """Operands and epilogue, which all algorithms have: y = act2(act1(conv(x) + bias) + residual).
+
+    reads: x, packed weights, then those of `operands`, in this order: "bias" (filters), "slopes" (filters; of the activation
+    that is "slopes"), "scale", "shift" (channels: max(0, x * scale + shift) is convolved in place of x), "residual" (as y).
+    writes: y, workspace. An activation is ("none",), ("clip", lo, hi), ("slope", s) or ("slopes",).
+    `x_batch`, `y_batch`: elements from one image to the next, where they lie in larger ones; 0: no gap.
+    """
+    cdef blocked_shape shape
+    cdef blocked_epilogue epilogue
+    cdef blocked_input input
+    cdef const float[::1] x           # IN
+    cdef const float[::1] w           # IN     packed
+    cdef const float[::1] bias, slopes, scale, shift  # IN, or empty
+    cdef const float[::1] residual    # IN, or empty; may be y
+    cdef float[::1] y                 # OUT
+    cdef float[::1] work              # workspace
+    cdef long x_batch, y_batch
+
+    def set_operands(self, reads, writes, operands, act1, act2, long x_batch, long y_batch, bint plain):
+        cdef blocked_shape* s = &self.shape
+        cdef long x_size, y_size
+        reads = dict(zip(("x", "w", *operands), reads, strict=True))
+        x_size = (s.channels if plain else blocks_of(s.channels) * BLOCK) * s.in_[0] * s.in_[1]
+        y_size = blocks_of(s.filters) * BLOCK * s.out[0] * s.out[1]
+        self.x_batch, self.y_batch = x_batch or x_size, y_batch or y_size
+        sizes = {
+            "x": self.span(x_size, self.x_batch), "residual": self.span(y_size, self.y_batch),
+            "bias": s.filters, "slopes": s.filters, "scale": s.channels, "shift": s.channels,
+        }
+        for name, size in sizes.items():
+            if name in reads and reads[name].size != size:
+                raise ValueError(f"{type(self).__name__}: {name} has {reads[name].size} elements, expected {size}")
+        if writes[0].size != sizes["residual"]:
+            raise ValueError(f"{type(self).__name__}: y has {writes[0].size} elements, expected {sizes['residual']}")
+        self.x, self.w, self.y = reads["x"].reshape(-1), reads["w"].reshape(-1), writes[0].reshape(-1)
+        self.work = writes[1].reshape(-1)
+        if "bias" in reads:
+            self.bias = reads["bias"].reshape(-1)
+            self.epilogue.bias = &self.bias[0]
+        if "slopes" in reads:
+            self.slopes = reads["slopes"].reshape(-1)
+        if "scale" in reads:
+            self.scale, self.shift = reads["scale"].reshape(-1), reads["shift"].reshape(-1)
+            self.input.scale, self.input.shift = &self.scale[0], &self.shift[0]
+        if "residual" in reads:
+            self.residual = reads["residual"].reshape(-1)
+        self.set_act(&self.epilogue.act1, act1)
+        self.set_act(&self.epilogue.act2, act2)
+        if self.epilogue.act2.kind != BLOCKED_NONE and "residual" not in reads:
+            raise ValueError(f"{type(self).__name__}: a second activation without a residual")
+
+    cdef long span(self, long size, long batch):
+        return (self.shape.batch - 1) * batch + size if self.shape.batch else 0
+
+    cdef int set_act(self, blocked_act* a, act) except -1:
+        a.kind = {"none": BLOCKED_NONE, "clip": BLOCKED_CLIP, "slope": BLOCKED_SLOPE, "slopes": BLOCKED_SLOPE}[act[0]]
+        if act[0] == "clip":
+            a.lo, a.hi = act[1], act[2]
+        elif act[0] == "slope":
+            a.slope = act[1]
+        elif act[0] == "slopes":
+            a.slopes = &self.slopes[0]
+        return 0
+
+    cdef double products(self):
+        cdef blocked_shape* s = &self.shape
+        return 2.0 * s.batch * s.filters * s.out[0] * s.out[1] * direct_depth(s)
+
+
+cdef class Direct(ConvBase):
+    """Convolution by register tiles. `algorithm`: "pointwise", "direct" (blocked x) or "plain" (x is NCHW).
+
+    `rows`, `cols`: of a rectangle of the output; `slots`: threads that have a scratch area in the workspace.
+    """
+    cdef direct_plan plan
+
+    def __init__(self, reads, writes, *, algorithm, rows, cols, slots, operands=(), act1=("none",), act2=("none",),
+                 x_batch=0, y_batch=0, **geometry):
+        cdef direct_plan* p = &self.plan
+        set_shape(&self.shape, geometry)
+        p.s = self.shape
+        p.kind = {"pointwise": DIRECT_IN_PLACE, "direct": DIRECT_BLOCKED, "plain": DIRECT_PLAIN}[algorithm]
+        if p.s.groups > 1 and (p.kind == DIRECT_PLAIN or (p.s.channels // p.s.groups) % BLOCK
+                               or (p.s.filters // p.s.groups) % BLOCK):
+            raise ValueError(f"Direct: {p.s.channels} channels and {p.s.filters} filters in {p.s.groups} groups")
+        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, p.kind == DIRECT_PLAIN)
+        if p.kind == DIRECT_IN_PLACE:
+            if (tuple(p.s.kernel) != (1, 1) or tuple(p.s.stride) != (1, 1) or tuple(p.s.pad) != (0, 0)
+                    or self.input.scale != NULL):
+                raise ValueError(f"Direct: not pointwise: {geometry}")
+        if p.kind == DIRECT_PLAIN and self.input.scale != NULL:
+            raise ValueError("Direct: the transformation of the input needs blocked channels")
+        p.rows, p.cols, p.slots = min(rows, p.s.out[0]), min(cols, p.s.out[1]), slots
+        p.x_batch, p.y_batch = self.x_batch, self.y_batch
+        if min(rows, cols, slots) < 1:
+            raise ValueError(f"Direct: rows={rows}, cols={cols}, slots={slots}")
+        direct_measure(p)
+        if self.work.shape[0] < slots * direct_scratch(p):
+            raise ValueError(f"workspace of {self.work.shape[0]} elements; needs {slots * direct_scratch(p)}")
+        if self.w.shape[0] != blocks_of(p.s.filters) * BLOCK * direct_depth(&p.s):
+            raise ValueError(f"Direct: {self.w.shape[0]} packed weights do not fit the geometry")
+        p.offsets[0] = <long*>malloc(2 * direct_run_count(p) * sizeof(long))
+        if p.offsets[0] == NULL:
+            raise MemoryError("cannot allocate the offsets of a convolution")
+        p.offsets[1] = p.offsets[0] + direct_run_count(p)
+        direct_fill_offsets(p)
+        self.cost = self.products() / 200 + 100
+
+    def __dealloc__(self):
+        free(self.plan.offsets[0])
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef blocked_team members
+        cdef direct_operands o
+        if self.y.shape[0] == 0:
+            return
+        members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
+        o.x, o.w, o.y = &self.x[0], &self.w[0], &self.y[0]
+        o.residual = &self.residual[0] if self.residual.shape[0] else NULL
+        o.scratch = &self.work[0] if self.work.shape[0] else NULL
+        o.input, o.epilogue = &self.input, &self.epilogue
+        direct_run(&self.plan, &o, &members)
+
+
+cdef class Depthwise(ConvBase):
+    """Convolution of each channel with a filter of its own."""
+    cdef depthwise_plan plan
+
+    def __init__(self, reads, writes, *, operands=(), act1=("none",), act2=("none",), x_batch=0, y_batch=0, **geometry):
+        cdef depthwise_plan* p = &self.plan
+        set_shape(&self.shape, geometry)
+        p.s = self.shape
+        if not p.s.channels == p.s.filters == p.s.groups:
+            raise ValueError(f"Depthwise: {p.s.channels} channels and {p.s.filters} filters in {p.s.groups} groups")
+        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, False)
+        if self.input.scale != NULL:
+            raise ValueError("Depthwise: no transformation of the input")
+        if self.w.shape[0] != blocks_of(p.s.filters) * BLOCK * direct_depth(&p.s):
+            raise ValueError(f"Depthwise: {self.w.shape[0]} packed weights do not fit the geometry")
+        p.x_batch, p.y_batch = self.x_batch, self.y_batch
+        self.cost = self.products() / 30 + 100
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef blocked_team members
+        cdef depthwise_operands o
+        if self.y.shape[0] == 0:
+            return
+        members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
+        o.x, o.w, o.y = &self.x[0], &self.w[0], &self.y[0]
+        o.residual = &self.residual[0] if self.residual.shape[0] else NULL
+        o.epilogue = &self.epilogue
+        depthwise_run(&self.plan, &o, &members)

@@ -1,0 +1,240 @@
+"""Convolution networks over blocked activations: which kernel does what, how large its areas are, and its steps.
+
+Activations are (batch, ceil(channels / 16), height, width, 16) float32, at every CPU level; weights are packed once, by a
+step of their own, in the order in which an algorithm reads them. Everything here follows from the geometry (the
+dictionary that ``ops.convolution.conv_arguments`` makes) alone, so that a plan does not depend on the machine.
+
+Algorithms
+----------
+"plain"      first layers: the input is plain NCHW of few channels, the output blocked
+"pointwise"  1x1, stride 1: the input is read where it is
+"depthwise"  one filter a channel
+"direct"     any kernel, stride, dilation, padding; groups of whole blocks
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .lower import Lowering
+    from .program import Ref
+
+Geometry = dict[str, Any]
+Act = tuple[Any, ...]
+
+BLOCK = 16
+PLAIN_CHANNELS = 4  # a plain input of at most so many channels is read as it is
+SLOTS = 8  # threads that have a scratch area; more would compute nothing in steps that need one
+SCRATCH = 64 * 1024  # elements of a scratch area: it and the weights of two filter blocks fit a second-level cache
+FLOAT32 = np.dtype(np.float32)
+
+NONE: Act = ("none",)
+RELU: Act = ("clip", 0.0, float("inf"))
+PRELU: Act = ("slopes",)
+
+
+def clip(lo: float, hi: float) -> Act:
+    """The activation min(max(x, lo), hi)."""
+    return ("clip", lo, hi)
+
+
+def leaky(slope: float) -> Act:
+    """The activation x > 0 ? x : x * slope."""
+    return ("slope", slope)
+
+
+def blocked_shape(batch: int, channels: int, size: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of blocked activations; `size` is (height, width), (width,) or (1, height, width)."""
+    height, width = ((1, 1, *size))[-2:]
+    return (batch, -(-channels // BLOCK), height, width, BLOCK)
+
+
+def _is_depthwise(g: Geometry) -> bool:
+    return 1 < g["groups"] == g["channels"] == g["filters"]
+
+
+def _is_pointwise(g: Geometry) -> bool:
+    return g["taps"] == g["stride"] == (1, 1, 1) and g["pad"] == (0, 0, 0) and not _is_depthwise(g)
+
+
+def supports(geometry: Geometry) -> bool:
+    """Whether there is an algorithm for blocked (or, of few channels, plain) input. Others stay with ``conv.Forward``."""
+    g = geometry
+    if g["in_size"][0] != 1 or g["taps"][0] != 1 or g["pad"][0] != 0:
+        return False
+    if g["groups"] == 1 or _is_depthwise(g):
+        return True
+    return not (g["channels"] // g["groups"]) % BLOCK and not (g["filters"] // g["groups"]) % BLOCK
+
+
+def reads_plain(geometry: Geometry) -> bool:
+    """Whether a convolution of this geometry reads a plain input as it is: no step needs to block it."""
+    return supports(geometry) and geometry["groups"] == 1 and geometry["channels"] <= PLAIN_CHANNELS
+
+
+def algorithms(geometry: Geometry) -> tuple[str, ...]:
+    """Every algorithm that can compute a convolution (of blocked input, or plain for "plain")."""
+    g = geometry
+    if not supports(g):
+        return ()
+    if _is_depthwise(g):
+        return ("depthwise",)
+    found = ["direct"]
+    if _is_pointwise(g):
+        found.append("pointwise")
+    if reads_plain(g):
+        found.append("plain")
+    return tuple(found)
+
+
+def choose(geometry: Geometry, input_layout: str = "blocked", transformed: bool = False) -> str:
+    """Return the algorithm for an input that is "blocked" or "plain" (then `reads_plain` must hold).
+
+    `transformed`: the input passes through max(0, x * scale + shift) on its way (not for depthwise convolutions).
+    """
+    g = geometry
+    if input_layout == "plain":
+        return "plain"
+    if _is_depthwise(g):
+        return "depthwise"
+    if _is_pointwise(g) and not transformed:
+        return "pointwise"
+    return "direct"
+
+
+def packed_size(geometry: Geometry, algorithm: str) -> int:
+    """Elements of the packed weights."""
+    g = geometry
+    taps = g["taps"][1] * g["taps"][2]
+    return -(-g["filters"] // BLOCK) * BLOCK * (g["channels"] // g["groups"]) * taps
+
+
+def _flattened(geometry: Geometry) -> Geometry:
+    """A 1x1 convolution of stride 1 over one column: rows of pixels are divided at any pixel."""
+    g = geometry
+    if _is_pointwise(g):
+        size = g["in_size"][1] * g["in_size"][2]
+        return {**g, "in_size": (1, size, 1), "out_size": (1, size, 1)}
+    return g
+
+
+def _taps_of_axis(g: Geometry, axis: int) -> tuple[int, int]:
+    """Phases and reach of an axis, as `direct_measure` finds them."""
+    taps, stride, dilate = (g[key][axis + 1] for key in ("taps", "stride", "dilate"))
+    if stride == 1:
+        return 1, (taps - 1) * dilate
+    if dilate == 1:
+        return min(stride, taps), (taps - 1) // stride
+    return taps, 0
+
+
+def _scratch(g: Geometry, algorithm: str, rows: int, cols: int) -> int:
+    """Elements that a rectangle of the output needs in the scratch area."""
+    if algorithm == "pointwise":
+        return 0
+    (phases, reach), (across, wide) = _taps_of_axis(g, 0), _taps_of_axis(g, 1)
+    if algorithm == "plain":
+        return g["channels"] * phases * (rows + reach) * across * (cols + wide)
+    blocks = -(-(g["channels"] // g["groups"]) // BLOCK)
+    return blocks * BLOCK * g["taps"][2] * phases * (rows + reach) * cols
+
+
+def _rectangle(g: Geometry, algorithm: str) -> tuple[int, int]:
+    """Rows and columns of the output that are computed at a time: as many as keep their input in a second-level cache."""
+    height, width = g["out_size"][1:]
+    if algorithm == "pointwise":
+        return max(56, min(height, SCRATCH // (g["channels"] // g["groups"]) // 14 * 14)), width
+    cols = width
+    while cols > 28 and _scratch(g, algorithm, 2, cols) > SCRATCH:
+        cols = -(-cols // 2)
+    rows = 1
+    while rows < height and _scratch(g, algorithm, rows + 1, cols) <= SCRATCH:
+        rows += 1
+    return -(-height // -(-height // rows)), cols
+
+
+def _direct_arguments(geometry: Geometry, algorithm: str) -> tuple[dict[str, Any], int]:
+    """Arguments of a ``blocked_conv.Direct`` step, and the elements of its workspace."""
+    g = _flattened(geometry) if algorithm != "plain" else geometry
+    rows, cols = _rectangle(g, algorithm)
+    one = _scratch(g, algorithm, rows, cols)
+    slots = SLOTS if one else 1 << 16
+    return {"algorithm": algorithm, "rows": rows, "cols": cols, "slots": slots, **g}, one * SLOTS
+
+
+def step_arguments(geometry: Geometry, algorithm: str) -> tuple[str, dict[str, Any], int]:
+    """Return the kernel ("family.Class") of a convolution, its arguments, and the elements of its workspace."""
+    if algorithm == "depthwise":
+        return "blocked_conv.Depthwise", dict(geometry), 0
+    args, size = _direct_arguments(geometry, algorithm)
+    return "blocked_conv.Direct", args, size
+
+
+def workspace_size(geometry: Geometry, algorithm: str) -> int:
+    """Elements of workspace of a convolution."""
+    return step_arguments(geometry, algorithm)[2]
+
+
+def add_pack_weights(low: Lowering, w: Ref, packed: Ref, geometry: Geometry, algorithm: str) -> None:
+    """Add the step that packs weights (filters, channels / groups, ky, kx) for `algorithm`."""
+    low.step("blocked_conv.PackWeights", [w], [packed], algorithm=algorithm, **geometry)
+
+
+def add_conv(
+    low: Lowering,
+    x: Ref,
+    packed: Ref,
+    y: Ref,
+    geometry: Geometry,
+    algorithm: str,
+    bias: Ref | None = None,
+    slopes: Ref | None = None,
+    scale: Ref | None = None,
+    shift: Ref | None = None,
+    residual: Ref | None = None,
+    act1: Act = NONE,
+    act2: Act = NONE,
+    x_batch: int = 0,
+    y_batch: int = 0,
+) -> None:
+    """Add the step ``y = act2(act1(conv(x) + bias) + residual)``.
+
+    Parameters
+    ----------
+    x : Ref
+        Blocked, or plain for the algorithm "plain".
+    packed : Ref
+        Weights as `add_pack_weights` made them for this geometry and algorithm.
+    y, residual : Ref
+        Blocked. The residual's memory may become y's.
+    bias, slopes : Ref, optional
+        A number for each filter; `slopes` for the activation `PRELU`.
+    scale, shift : Ref, optional
+        A number for each channel: ``max(0, x * scale + shift)`` is convolved in place of x.
+    act1, act2 : Act
+        `NONE`, `RELU`, `clip(...)`, `leaky(...)` or `PRELU`. `act2` needs a residual.
+    x_batch, y_batch : int
+        Elements from one image to the next where they lie in larger tensors (y and residual alike); 0: no gap.
+    """
+    optional = {"bias": bias, "slopes": slopes, "scale": scale, "shift": shift, "residual": residual}
+    named = {name: ref for name, ref in optional.items() if ref is not None}
+    reads = [x, packed, *named.values()]
+    kernel, args, size = step_arguments(geometry, algorithm)
+    low.step(
+        kernel, reads, [y, low.workspace((size,), FLOAT32)],
+        inplace=((0, len(reads) - 1),) if residual is not None else (),
+        operands=tuple(named), act1=act1, act2=act2, x_batch=x_batch, y_batch=y_batch, **args,
+    )  # fmt: skip
+
+
+def add_to_blocked(low: Lowering, x: Ref, y: Ref, batch: int, channels: int, size: int) -> None:
+    """Add the step that blocks plain `x` (batch, channels, ...); `size`: positions of an image."""
+    low.step("blocked_move.FromPlain", [x], [y], batch=batch, channels=channels, size=size)
+
+
+def add_from_blocked(low: Lowering, x: Ref, y: Ref, batch: int, channels: int, size: int) -> None:
+    """Add the step that makes blocked `x` plain."""
+    low.step("blocked_move.ToPlain", [x], [y], batch=batch, channels=channels, size=size)

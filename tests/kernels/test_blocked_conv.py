@@ -1,0 +1,172 @@
+"""Convolution of blocked activations: every algorithm against a plain loop, every level, several teams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from cyexec.kernels import levels
+from cyexec.lowering import blocked
+
+from .blocked_reference import activate, convolve, geometry, pack, run_conv, unblock
+
+EPS = 2.0**-24
+ACTS = [blocked.NONE, blocked.RELU, blocked.clip(-0.5, 1.5), blocked.leaky(0.1), blocked.PRELU]
+
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+channel_counts = st.one_of(st.integers(1, 70), st.sampled_from([16, 32, 48, 64]))
+
+
+@st.composite
+def geometries(draw):
+    """A convolution of any shape, and the algorithm for it."""
+    algorithm = draw(st.sampled_from(["plain", "pointwise", "direct", "grouped", "depthwise"]))
+    size = (draw(st.integers(1, 20)), draw(st.integers(1, 40)))
+    channels, filters, groups = draw(channel_counts), draw(channel_counts), 1
+    if algorithm == "grouped":
+        algorithm, groups = "direct", draw(st.integers(2, 3))
+        channels, filters = (groups * 16 * draw(st.integers(1, 2)) for _ in range(2))
+    if algorithm == "plain":
+        channels = draw(st.integers(1, blocked.PLAIN_CHANNELS))
+    if algorithm == "pointwise":
+        return geometry(draw(st.integers(0, 3)), channels, filters, size, (1, 1)), algorithm
+    taps = (draw(st.integers(1, 5)), draw(st.integers(1, 5)))
+    stride, dilate = draw(pairs), draw(pairs)
+    pad = (draw(st.integers(0, 3)), draw(st.integers(0, 3)))
+    if algorithm == "depthwise":
+        filters = groups = channels = max(channels, 2)
+    return geometry(draw(st.integers(0, 3)), channels, filters, size, taps, stride, dilate, pad, groups), algorithm
+
+
+def numbers(rng, *shape):
+    return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+def terms(g):
+    """Products in an output."""
+    return g["channels"] // g["groups"] * g["taps"][1] * g["taps"][2]
+
+
+@pytest.fixture(params=levels.available_levels(), scope="module")
+def level(request):
+    before = levels.level
+    levels.set_level(request.param)
+    yield request.param
+    levels.set_level(before)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    drawn=geometries(), with_bias=st.booleans(), with_residual=st.booleans(), in_place=st.booleans(),
+    act1=st.sampled_from(ACTS), act2=st.sampled_from(ACTS), transformed=st.booleans(), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_agrees_with_plain_loop(level, drawn, with_bias, with_residual, in_place, act1, act2, transformed, seed):
+    g, algorithm = drawn
+    assume(g is not None)
+    rng = np.random.default_rng(seed)
+    x = numbers(rng, g["batch"], g["channels"], *g["in_size"][1:])
+    w = numbers(rng, g["filters"], g["channels"] // g["groups"], *g["taps"][1:])
+    operands = {}
+    if with_bias:
+        operands["bias"] = numbers(rng, g["filters"])
+    slopes = numbers(rng, g["filters"])
+    if blocked.PRELU in (act1, act2 if with_residual else None):
+        operands["slopes"] = slopes
+    source = x
+    if transformed and algorithm == "direct":
+        operands["scale"], operands["shift"] = numbers(rng, g["channels"]), numbers(rng, g["channels"])
+        affine = x.astype(np.float64) * operands["scale"][:, None, None] + operands["shift"][:, None, None]
+        source = np.maximum(affine, 0)
+    want, bound = convolve(source, w, g), convolve(np.abs(source), np.abs(w), g)
+    if with_bias:
+        want = want + operands["bias"][:, None, None]
+    want = activate(want, act1, slopes)
+    if with_residual:
+        operands["residual"] = numbers(rng, *want.shape)
+        want = activate(want + operands["residual"], act2, slopes)
+    args = {"act1": act1, "act2": act2 if with_residual else blocked.NONE, "operands": operands, "in_place": in_place}
+    packed = pack(w, g, algorithm)
+    y = run_conv(x, packed, g, algorithm, **args)
+    # A sum of n products is off by at most n roundings of the sum of magnitudes (Higham 2002, 3.1); a few for the rest.
+    assert np.all(np.abs(unblock(y, g["filters"]) - want) <= (terms(g) + 8) * EPS * (bound + 2))
+    assert np.isfinite(y).all()  # the lanes that are no filters too
+    for threads in (2, 3):
+        np.testing.assert_array_equal(run_conv(x, packed, g, algorithm, threads, **args), y)  # bit by bit
+
+
+@pytest.mark.parametrize(
+    "g",
+    [
+        geometry(1, 16, 16, (3, 700), (3, 3), pad=(1, 1)),  # wider than a rectangle
+        geometry(2, 600, 48, (9, 30), (3, 3), pad=(1, 1)),
+        geometry(1, 300, 16, (50, 50), (1, 1)),  # many rectangles
+        geometry(1, 3, 16, (4, 3000), (3, 3), stride=(1, 2), pad=(1, 1)),
+        geometry(1, 4, 24, (30, 7), (11, 3), stride=(4, 1)),
+    ],
+    ids=str,
+)
+def test_rectangles(level, g):
+    algorithm = blocked.choose(g, "plain" if blocked.reads_plain(g) else "blocked")
+    rng = np.random.default_rng(1)
+    x = numbers(rng, g["batch"], g["channels"], *g["in_size"][1:])
+    w = numbers(rng, g["filters"], g["channels"], *g["taps"][1:])
+    packed = pack(w, g, algorithm)
+    y = run_conv(x, packed, g, algorithm)
+    bound = convolve(np.abs(x), np.abs(w), g)
+    assert np.all(np.abs(unblock(y, g["filters"]) - convolve(x, w, g)) <= (terms(g) + 2) * EPS * bound)
+    for threads in (2, 5):
+        np.testing.assert_array_equal(run_conv(x, packed, g, algorithm, threads), y)
+
+
+def test_part_of_a_larger_tensor(level):
+    """Images may lie further apart: input and output are channel ranges of larger tensors."""
+    rng = np.random.default_rng(2)
+    g = geometry(2, 32, 48, (6, 7), (1, 1))
+    x, w = numbers(rng, 2, 4, 6, 7, 16), numbers(rng, 48, 32, 1, 1)
+    y = np.full((2, 5, 6, 7, 16), 7, np.float32)
+    kernel, args, _ = blocked.step_arguments(g, "pointwise")
+    size = 6 * 7 * 16
+    inputs, outputs = x.reshape(-1)[size : size * 7], y.reshape(-1)[size : size * 9]
+    step = levels.resolve(kernel, np.dtype(np.float32))[0](
+        [inputs, pack(w, g, "pointwise")], [outputs, np.empty(0, np.float32)],
+        x_batch=4 * size, y_batch=5 * size, **args,
+    )  # fmt: skip
+    step()
+    want = convolve(unblock(x[:, 1:3], 32), w, g)
+    np.testing.assert_allclose(unblock(y[:, 1:4], 48), want, atol=1e-5)
+    assert (y[:, 0] == 7).all()
+    assert (y[:, 4] == 7).all()
+
+
+def test_nan_and_infinity_pass(level):
+    """As in the elementwise kernels, relu keeps NaN; an infinity stays one."""
+    g = geometry(1, 16, 16, (1, 3), (1, 1))
+    x = np.zeros((1, 16, 1, 3), np.float32)
+    x[0, 0] = [np.nan, np.inf, -np.inf]
+    w = np.eye(16, dtype=np.float32).reshape(16, 16, 1, 1)
+    w[w == 0] = 0
+    w[1:, 0] = 1e-30  # not 0 * inf
+    y = run_conv(x, pack(w, g, "pointwise"), g, "pointwise", act1=blocked.RELU)
+    np.testing.assert_array_equal(unblock(y, 16)[0, 0, 0], [np.nan, np.inf, 0])
+
+
+def test_refuses_what_does_not_fit():
+    g = geometry(1, 32, 32, (8, 8), (3, 3), pad=(1, 1))
+    kernel, args, size = blocked.step_arguments(g, "direct")
+    cls = levels.resolve(kernel, np.dtype(np.float32))[0]
+    x, w, y = (np.zeros(n, np.float32) for n in (32 * 64, 32 * 32 * 9, 32 * 64))
+    cls([x, w], [y, np.zeros(size, np.float32)], **args)
+    with pytest.raises(ValueError, match="workspace"):
+        cls([x, w], [y, np.zeros(size - 1, np.float32)], **args)
+    with pytest.raises(ValueError, match="x has"):
+        cls([x[1:], w], [y, np.zeros(size, np.float32)], **args)
+    with pytest.raises(ValueError, match="packed weights"):
+        cls([x, w[1:]], [y, np.zeros(size, np.float32)], **args)
+    with pytest.raises(ValueError, match="second activation"):
+        cls([x, w], [y, np.zeros(size, np.float32)], act2=blocked.RELU, **args)
+    with pytest.raises(ValueError, match="not pointwise"):
+        cls([x, w], [y, np.zeros(size, np.float32)], **{**args, "algorithm": "pointwise"})
+    assert not blocked.supports({**g, "groups": 4})
+    assert not blocked.supports({**g, "taps": (2, 3, 3)})
