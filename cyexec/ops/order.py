@@ -79,6 +79,21 @@ def _select_shapes(p, ins, outs):
     return ins, [unify(out, made) for out in outs]
 
 
+def sorted_rows(low, data, k, ascend=False):
+    """Add the step that finds the first `k` of each row of `data` (rows, n); returns (values, positions), both (rows, k).
+
+    Equal values keep their order and NaN comes last.
+    """
+    rows, extent = data.shape
+    values, positions = low.workspace((rows, k), data.dtype), low.workspace((rows, k), INT64)
+    scratch = [low.workspace((rows, extent), INT64) for _ in range(2)]
+    low.step(
+        "sort.TopK", [data], [values, positions, *scratch], dtype=data.dtype, outer=rows, extent=extent, inner=1, k=k,
+        ascend=ascend,
+    )  # fmt: skip
+    return values, positions
+
+
 def _select(low, p, data, values=None, positions=None):
     """Write the first k in order; returns (values, positions), workspaces where not given."""
     shape, axis, k = _axis_and_count(p, data.shape)
