@@ -70,7 +70,8 @@ def backward(node: TextNode) -> Rule | None:
 # Where all gradients of outputs are zeros, zeros are passed on. "_backward_" and the operator's name unless said otherwise.
 _REGULAR = {
     "g": "broadcast_add broadcast_sub _mul_scalar _div_scalar amp_cast amp_multicast squeeze stack diag sum mean slice "
-    "slice_axis slice_like tile repeat reverse",
+    "slice_axis slice_like tile repeat reverse _contrib_box_iou _contrib_bipartite_matching _contrib_BilinearResize2D "
+    "_contrib_AdaptiveAvgPooling2D",
     "g0 i0": "clip hard_sigmoid Embedding",
     "g0 i1": "take",
     "g0 o0": "SoftmaxActivation",
@@ -106,6 +107,10 @@ _ALWAYS = {
     "g0 o1 o2 i0 i1": "InstanceNorm",
     "g0 o1": "Dropout",
     "g0 o0 o1": "L2Normalization",
+    "g0 g1 o0 o1": "_contrib_box_nms",
+    "g0 i1 o1": "ROIPooling",
+    "g0 i0 o1 i1": "BilinearSampler",
+    "g0 o1 o2 i0": "SpatialTransformer",
     "g0 i0 o1": "LRN",
     "o0 i1": "SoftmaxOutput",
     "i1 o0": "SVMOutput",
@@ -115,10 +120,17 @@ _ALWAYS_OTHER_NAMES = {
     "LinearRegressionOutput": ("_backward_linear_reg_out", "i1 o0"),
     "LogisticRegressionOutput": ("_backward_logistic_reg_out", "i1 o0"),
     "MAERegressionOutput": ("_backward_mae_reg_out", "i1 o0"),
-    "_CrossDeviceCopy": ("_backward__CrossDeviceCopy", "g i o"),
+    "_CrossDeviceCopy": ("_backward__CrossDeviceCopy", "g i o"), "_contrib_ROIAlign": ("_backward_ROIAlign", "g0 i1"),
+    "_contrib_PSROIPooling": ("_backward__contrib_PSROIPooling", "g0 i1"),
+    "_contrib_MultiBoxPrior": ("_backward__contrib_MultiBoxPrior", "g0 i0 o0"),
+    "_contrib_MultiBoxTarget": ("_backward__contrib_MultiBoxTarget", ""),
+    "_contrib_MultiBoxDetection": ("_backward__contrib_MultiBoxDetection", "g0 i o0"),
+    "_contrib_Proposal": ("_backward__contrib_Proposal", ""),
+    "_contrib_MultiProposal": ("_backward__contrib_MultiProposal", ""),
 }
 _ZERO = [
     "argmax", "argmin", "argsort", "zeros_like", "ones_like", "shape_array", "size_array", "one_hot", "BlockGrad",
+    "_contrib_box_encode", "_contrib_box_decode",
     "rint", "round", "ceil", "floor", "trunc", "fix", "logical_not", "_contrib_arange_like", "_ravel_multi_index",
     "_unravel_index",
 ]
@@ -185,6 +197,11 @@ def is_backward(op: str) -> bool:
 def _activation(node: TextNode, params: Any) -> Rule:
     reads = "g0 o0" if params.act_type == "relu" else "g0 o0 i0"
     return (Backward("_backward_Activation", reads, zeros=False),)
+
+
+def _grid_generator(node: TextNode, params: Any) -> Rule:
+    reads = "g0 o1" if params.transform_type == "affine" else "g0"
+    return (Backward("_backward_GridGenerator", reads, zeros=False),)
 
 
 def _softmax(node: TextNode, params: Any) -> Rule:
@@ -275,5 +292,6 @@ IRREGULAR: dict[str, Callable[[TextNode, Any], Rule]] = {
     "SequenceMask": _sequence, "SequenceReverse": _sequence, "SequenceLast": _sequence, "UpSampling": _up_sampling,
     "topk": _topk, "sort": _sort, "_sample_multinomial": _sample_multinomial,
     "RNN": _rnn, "Custom": _custom,
+    "GridGenerator": _grid_generator,
 }  # fmt: skip
 IRREGULAR |= {_name: lambda node, params: zeros(node) for _name in _ZERO}

@@ -28,6 +28,11 @@ DIFFERENT: dict[str, tuple[str, str]] = {
     "Deconvolution/2": ("out/0", "MXNet's forward is wrong where stride and dilate are both more than 1"),
     "SoftmaxActivation/1": ("grad/data", "in three dimensions MXNet's gradient is not its output's derivative"),
     "SoftmaxOutput/3": ("grad/data", "with out_grad MXNet multiplies with the output instead of the head gradient"),
+    "_contrib_BilinearResize2D/9": (
+        "shapes_from_output", "MXNet claims that the input whose height and width are taken has the output's channels too"
+    ),
+    "_contrib_box_nms/7": ("grad/data", "MXNet forgets that boxes changed their form"),
+    "_contrib_box_nms/9": ("grad/data", "the same as case 7"),
     "_arange/3": ("out/0", "MXNet rounds a step of -1.5 to an integer in float16"),
     "_unravel_index/1": ("*", "of indices with two dimensions MXNet takes the first extent alone"),
     "amp_multicast": ("dtypes", "MXNet tells an output's dtype before it knows the widest input"),
