@@ -299,7 +299,7 @@ register(
             _align((2, 12, 5, 6), position_sensitive=True, sample_ratio=3),
             _align((2, 2, 6, 7), rois=_ALIGNED_ROIS[[0, 1, 2, 4]], aligned=True),
             _align((1, 1, 9, 9), rois=np.array([[0, -300.0, -40, 500, 60]])),
-            # A single one: beside others, MXNet also clears an element of the output that is not this ROI's.
+            # MXNet leaves this output unwritten, but for one element that need not be this ROI's.
             _align((1, 1, 4, 5), rois=_ROIS[-1:]),
         ),
     )
