@@ -9,6 +9,9 @@
  * of the packed matrix: for a cell of several gates the same units of each gate, so that a tile has all that its units
  * need; else up to RNN_NV vectors of neighbouring units. A tile is computed by one thread and its sums run over k in one
  * order, so numbers do not depend on the team. One barrier stands between time steps.
+ *
+ * Tiles of one panel that a thread has next to each other are a strip: it goes through the panel once, in blocks of k that
+ * stay in a second-level cache (and of `a` in a first-level one) while the rows pass.
  */
 #ifndef CYEXEC_RNN_H
 #define CYEXEC_RNN_H
@@ -93,14 +96,17 @@ static void rnn_pack(const rnn_matrix *m, const gemm_team *team) {
 
 /* ---- products ---- */
 
-/* sums[r][v] = a[r] panel, over k; a single row runs two sums for even and odd k, else its additions wait for each other. */
-GEMM_INLINE void rnn_block(const int rows, const int nv, long k, const REAL *a, long lda, const REAL *panel, REAL *sums) {
+/* sums[r][v] = a[r] panel, over k, or += with `more`. A single row runs two sums for even and odd k, else its additions
+ * would wait for each other. Meanwhile what lies `ahead` bytes after the panel comes nearer: the matrix of a large layer is
+ * read from a third-level cache at every time step, and one block can be fetched while another is multiplied. */
+GEMM_INLINE void rnn_block(const int rows, const int nv, long k, const REAL *a, long lda, const REAL *panel, long ahead,
+                           int more, REAL *sums) {
     gemm_vec acc[RNN_ROWS][RNN_NV], odd[RNN_NV];
 #pragma GCC unroll 8
     for (int v = 0; v < nv; v++) {
         odd[v] = (gemm_vec){0};
 #pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) acc[r][v] = (gemm_vec){0};
+        for (int r = 0; r < rows; r++) acc[r][v] = more ? gemm_load(sums + (r * RNN_NV + v) * VL) : (gemm_vec){0};
     }
     long p = 0;
     if (rows == 1) {
@@ -118,7 +124,10 @@ GEMM_INLINE void rnn_block(const int rows, const int nv, long k, const REAL *a, 
     for (; p < k; p++) {
         gemm_vec b[RNN_NV];
 #pragma GCC unroll 8
-        for (int v = 0; v < nv; v++) b[v] = gemm_load(panel + v * VL);
+        for (int v = 0; v < nv; v++) {
+            b[v] = gemm_load(panel + v * VL);
+            if (rows > 1) __builtin_prefetch((const char *)(panel + v * VL) + ahead, 0, 2);
+        }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             const REAL x = a[r * lda + p];
@@ -133,11 +142,11 @@ GEMM_INLINE void rnn_block(const int rows, const int nv, long k, const REAL *a, 
         for (int v = 0; v < nv; v++) gemm_store(sums + (r * RNN_NV + v) * VL, acc[r][v]);
 }
 
-typedef void (*rnn_block_function)(long k, const REAL *a, long lda, const REAL *panel, REAL *sums);
+typedef void (*rnn_block_function)(long k, const REAL *a, long lda, const REAL *panel, long ahead, int more, REAL *sums);
 #define RNN_BLOCK(R, V)                                                                                                \
     static __attribute__((noinline)) void rnn_block_##R##_##V(long k, const REAL *a, long lda, const REAL *panel,      \
-                                                              REAL *sums) {                                            \
-        rnn_block(R, V, k, a, lda, panel, sums);                                                                       \
+                                                              long ahead, int more, REAL *sums) {                      \
+        rnn_block(R, V, k, a, lda, panel, ahead, more, sums);                                                          \
     }
 #define RNN_BLOCKS(R) RNN_BLOCK(R, 1) RNN_BLOCK(R, 2) RNN_BLOCK(R, 3) RNN_BLOCK(R, 4)
 #define RNN_ROW(R) {rnn_block_##R##_1, rnn_block_##R##_2, rnn_block_##R##_3, rnn_block_##R##_4},
@@ -151,15 +160,48 @@ typedef void (*rnn_block_function)(long k, const REAL *a, long lda, const REAL *
 RNN_SIZES(RNN_BLOCKS)
 static const rnn_block_function rnn_block_table[RNN_ROWS][RNN_NV] = {RNN_SIZES(RNN_ROW)};
 
-/* Sums of a tile: `rows` rows of `a` times panel `i`; zeros without `a`. Row r, vector v at sums[(r * RNN_NV + v) * VL]. */
-static inline void rnn_tile(const rnn_matrix *m, long i, long rows, const REAL *a, long lda, REAL *sums) {
-    const long nv = (rnn_panel_start(m, i + 1) - rnn_panel_start(m, i)) * m->gates;
-    if (a) rnn_block_table[rows - 1][nv - 1](m->k, a, lda, rnn_panel(m, i), sums);
-    else memset(sums, 0, sizeof(REAL) * rows * RNN_NV * VL);
+/* A block of k: 512 rows of four vectors are 128 KiB, and 12 KiB of `a` pass by them. A strip's sums are 12 KiB. */
+#define RNN_KC 512
+#define RNN_STRIP 8
+#define RNN_SUMS (RNN_STRIP * RNN_ROWS * RNN_NV * VL)
+
+/* Tiles of one time step are numbered panel by panel. */
+static inline long rnn_row_blocks(long batch) { return (batch + RNN_ROWS - 1) / RNN_ROWS; }
+
+typedef struct {
+    long first, count; /* vectors of units */
+    long row, rows;
+} rnn_strip;
+
+/* The strip that begins with tile `tile` and ends before `hi`; `next` gets the tile after it. */
+static inline rnn_strip rnn_strip_at(const rnn_matrix *m, long batch, long tile, long hi, long *next) {
+    const long blocks = rnn_row_blocks(batch), panel = tile / blocks, block = tile % blocks;
+    const long end = gemm_min(block + RNN_STRIP, gemm_min(blocks, block + hi - tile));
+    rnn_strip s;
+    s.first = rnn_panel_start(m, panel);
+    s.count = rnn_panel_start(m, panel + 1) - s.first;
+    s.row = block * RNN_ROWS;
+    s.rows = gemm_min(end * RNN_ROWS, batch) - s.row;
+    *next = tile + end - block;
+    return s;
 }
 
-/* Tiles of one time step, numbered panel by panel. */
-static inline long rnn_row_blocks(long batch) { return (batch + RNN_ROWS - 1) / RNN_ROWS; }
+/* Sums of a strip: its rows of `a` times its panel; zeros without `a`. Row r, vector v at sums[(r * RNN_NV + v) * VL]. */
+static inline void rnn_multiply(const rnn_matrix *m, const rnn_strip *s, const REAL *a, long lda, REAL *sums) {
+    const long nv = s->count * m->gates, kblocks = (m->k + RNN_KC - 1) / RNN_KC;
+    const REAL *const panel = m->packed + s->first * m->gates * VL * m->k;
+    if (!a) {
+        memset(sums, 0, sizeof(REAL) * s->rows * RNN_NV * VL);
+        return;
+    }
+    for (long b = 0; b < kblocks; b++) {
+        const long k0 = m->k * b / kblocks, kn = m->k * (b + 1) / kblocks - k0;
+        for (long r = 0; r < s->rows; r += RNN_ROWS)
+            rnn_block_table[gemm_min(RNN_ROWS, s->rows - r) - 1][nv - 1](
+                kn, a + (s->row + r) * lda + k0, lda, panel + k0 * nv * VL, kn * nv * VL * (long)sizeof(REAL), b > 0,
+                sums + r * RNN_NV * VL);
+    }
+}
 
 /* A vector's worth of numbers, `n` of which are there; constant `n` becomes one move. */
 GEMM_INLINE void rnn_get(REAL *dst, const REAL *src, long n) {

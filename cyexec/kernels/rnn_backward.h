@@ -125,19 +125,18 @@ static void rnn_add_heads(const rnn_backward *p, long t, long row, long u, REAL 
  * step after it, or NULL. */
 static void rnn_state_tiles(const rnn_backward *p, long t, long t_before, const REAL *da, int first, long lo, long hi) {
     const rnn_matrix *m = &p->recurrent;
-    const long blocks = rnn_row_blocks(p->batch);
     REAL *const store = t < 0 ? p->dh0 : p->projection.k ? p->dr + t * p->batch * p->width : NULL;
-    REAL sums[RNN_ROWS * RNN_NV * VL];
-    for (long tile = lo; tile < hi; tile++) {
-        const long panel = tile / blocks, row = tile % blocks * RNN_ROWS, rows = gemm_min(RNN_ROWS, p->batch - row);
-        const long start = rnn_panel_start(m, panel), stop = rnn_panel_start(m, panel + 1);
-        rnn_tile(m, panel, rows, da ? da + row * m->k : NULL, m->k, sums);
-        for (long r = 0; r < rows; r++)
-            for (long v = start; v < stop; v++) {
-                REAL *const dh = sums + (r * RNN_NV + v - start) * VL;
-                rnn_add_heads(p, t, row + r, v * VL, dh, first);
-                if (store) rnn_put(store + (row + r) * p->width + v * VL, dh, gemm_min(VL, p->width - v * VL));
-                else rnn_back_cell(p, t, t_before, row + r, v * VL, dh, first);
+    REAL sums[RNN_SUMS];
+    while (lo < hi) {
+        const rnn_strip s = rnn_strip_at(m, p->batch, lo, hi, &lo);
+        rnn_multiply(m, &s, da, m->k, sums);
+        for (long r = 0; r < s.rows; r++)
+            for (long v = 0; v < s.count; v++) {
+                const long row = s.row + r, u = (s.first + v) * VL;
+                REAL *const dh = sums + (r * RNN_NV + v) * VL;
+                rnn_add_heads(p, t, row, u, dh, first);
+                if (store) rnn_put(store + row * p->width + u, dh, gemm_min(VL, p->width - u));
+                else rnn_back_cell(p, t, t_before, row, u, dh, first);
             }
     }
 }
@@ -145,15 +144,13 @@ static void rnn_state_tiles(const rnn_backward *p, long t, long t_before, const 
 /* With projection: from the gradient of the projected state to the cell's. */
 static void rnn_unproject_tiles(const rnn_backward *p, long t, long t_before, int first, long lo, long hi) {
     const rnn_matrix *m = &p->projection;
-    const long blocks = rnn_row_blocks(p->batch);
-    REAL sums[RNN_ROWS * RNN_NV * VL];
-    for (long tile = lo; tile < hi; tile++) {
-        const long panel = tile / blocks, row = tile % blocks * RNN_ROWS, rows = gemm_min(RNN_ROWS, p->batch - row);
-        const long start = rnn_panel_start(m, panel), stop = rnn_panel_start(m, panel + 1);
-        rnn_tile(m, panel, rows, p->dr + (t * p->batch + row) * p->width, p->width, sums);
-        for (long r = 0; r < rows; r++)
-            for (long v = start; v < stop; v++)
-                rnn_back_cell(p, t, t_before, row + r, v * VL, sums + (r * RNN_NV + v - start) * VL, first);
+    REAL sums[RNN_SUMS];
+    while (lo < hi) {
+        const rnn_strip s = rnn_strip_at(m, p->batch, lo, hi, &lo);
+        rnn_multiply(m, &s, p->dr + t * p->batch * p->width, p->width, sums);
+        for (long r = 0; r < s.rows; r++)
+            for (long v = 0; v < s.count; v++)
+                rnn_back_cell(p, t, t_before, s.row + r, (s.first + v) * VL, sums + (r * RNN_NV + v) * VL, first);
     }
 }
 

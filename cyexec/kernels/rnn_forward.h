@@ -89,28 +89,30 @@ static void rnn_cell(int mode, long n, const REAL *sums, const rnn_place *x, lon
 static void rnn_forward_tiles(const rnn_forward *p, long t, const REAL *h_before, long ld, const REAL *c_before, long lo,
                               long hi) {
     const rnn_matrix *m = &p->recurrent;
-    const long blocks = rnn_row_blocks(p->batch), size = p->batch * p->units, gates = m->gates * p->units;
+    const long size = p->batch * p->units, gates = m->gates * p->units;
     const int projected = p->projection.k > 0;
     REAL *const h = projected ? p->full + (p->save ? t * size : 0) : p->y + t * p->batch * p->y_stride;
     const long h_stride = projected ? p->units : p->y_stride;
     REAL *const c = p->c ? p->c + (p->save ? t * size : 0) : NULL;
-    REAL sums[RNN_ROWS * RNN_NV * VL];
-    for (long tile = lo; tile < hi; tile++) {
-        const long panel = tile / blocks, row = tile % blocks * RNN_ROWS, rows = gemm_min(RNN_ROWS, p->batch - row);
-        const long first = rnn_panel_start(m, panel), last = rnn_panel_start(m, panel + 1);
-        rnn_tile(m, panel, rows, h_before + row * ld, ld, sums);
-        for (long r = 0; r < rows; r++)
-            for (long v = first; v < last; v++) {
-                const long u = v * VL, at = (row + r) * p->units + u;
+    REAL sums[RNN_SUMS];
+    while (lo < hi) {
+        const rnn_strip s = rnn_strip_at(m, p->batch, lo, hi, &lo);
+        /* These lines lie far from each other: no hardware sees them coming, and the product leaves time to fetch them. */
+        for (long r = s.row; r < s.row + s.rows; r++)
+            for (long g = 0; g < m->gates; g++)
+                __builtin_prefetch(p->gates + (t * p->batch + r) * gates + g * p->units + s.first * VL);
+        rnn_multiply(m, &s, h_before, ld, sums);
+        for (long r = 0; r < s.rows; r++)
+            for (long v = 0; v < s.count; v++) {
+                const long row = s.row + r, u = (s.first + v) * VL, at = row * p->units + u;
                 rnn_place x = {0};
-                x.gates = p->gates + (t * p->batch + row + r) * gates + u;
+                x.gates = p->gates + (t * p->batch + row) * gates + u;
                 x.bias = p->bias + u;
-                x.h_before = h_before + (row + r) * ld + u;
-                x.h = h + (row + r) * h_stride + u;
+                x.h_before = h_before + row * ld + u;
+                x.h = h + row * h_stride + u;
                 if (c) x.c_before = c_before + at, x.c = c + at;
                 if (p->save && p->extra) x.extra = p->extra + t * size + at;
-                rnn_cell(p->mode, gemm_min(VL, p->units - u), sums + (r * RNN_NV + v - first) * VL, &x, p->units,
-                         p->save);
+                rnn_cell(p->mode, gemm_min(VL, p->units - u), sums + (r * RNN_NV + v) * VL, &x, p->units, p->save);
             }
     }
 }
@@ -118,15 +120,14 @@ static void rnn_forward_tiles(const rnn_forward *p, long t, const REAL *h_before
 /* y = full projection^T at time t. */
 static void rnn_project_tiles(const rnn_forward *p, long t, long lo, long hi) {
     const rnn_matrix *m = &p->projection;
-    const long blocks = rnn_row_blocks(p->batch);
     const REAL *const full = p->full + (p->save ? t * p->batch * p->units : 0);
-    REAL sums[RNN_ROWS * RNN_NV * VL];
-    for (long tile = lo; tile < hi; tile++) {
-        const long panel = tile / blocks, row = tile % blocks * RNN_ROWS, rows = gemm_min(RNN_ROWS, p->batch - row);
-        const long u = rnn_panel_start(m, panel) * VL, n = gemm_min(rnn_panel_start(m, panel + 1) * VL, m->units) - u;
-        rnn_tile(m, panel, rows, full + row * p->units, p->units, sums);
-        for (long r = 0; r < rows; r++)
-            memcpy(p->y + (t * p->batch + row + r) * p->y_stride + u, sums + r * RNN_NV * VL, sizeof(REAL) * n);
+    REAL sums[RNN_SUMS];
+    while (lo < hi) {
+        const rnn_strip s = rnn_strip_at(m, p->batch, lo, hi, &lo);
+        const long u = s.first * VL, n = gemm_min(s.count * VL, m->units - u);
+        rnn_multiply(m, &s, full, p->units, sums);
+        for (long r = 0; r < s.rows; r++)
+            memcpy(p->y + (t * p->batch + s.row + r) * p->y_stride + u, sums + r * RNN_NV * VL, sizeof(REAL) * n);
     }
 }
 

@@ -395,6 +395,7 @@ register(
               for both in (False, True)),
             *(_case(mode, 1, True, data=(4, 9, 5), size=37, grad=False) for mode in GATES),
             *(_case(mode, 1, data=(3, 1, 7), size=70, grad=False, state_outputs=True) for mode in GATES),
+            _case("lstm", 1, data=(2, 60, 3), size=150, grad=False),
             _case("lstm", 2, True, state_outputs=True, projection_size=2),
             _case("lstm", 1, data=(0, 2, 4), state_outputs=True),
             _case("gru", 1, data=(3, 0, 4), state_outputs=True),

@@ -187,19 +187,3 @@ def test_messages_name_what_is_wrong(shapes, text):
     symbol = mx.sym.RNN(mx.sym.Variable("data"), mode="rnn_tanh", state_size=6, num_layers=1, name="rnn")
     with pytest.raises(mx.MXNetError, match=text):
         symbol.infer_shape(**shapes)
-
-
-def test_kernel_refuses_operands_of_wrong_size():
-    from cyexec.kernels import levels
-
-    cls, _ = levels.resolve("rnn.RecurrentForward", np.dtype(np.float32))
-    zeros = np.zeros
-    reads = {"gates": zeros((2, 1, 3)), "weight": zeros((3, 3)), "bias": zeros(3), "h0": zeros((1, 3))}
-    writes = {"y": zeros((2, 1, 3)), "packed": zeros(48)}
-    for name, wrong in (("weight", zeros(8)), ("packed", zeros(9)), ("y", zeros(5)), ("h0", zeros(4))):
-        changed = {k: (wrong if k == name else v).astype(np.float32) for k, v in (reads | writes).items()}
-        with pytest.raises(ValueError, match=name):
-            cls(
-                [changed[n] for n in reads], [changed[n] for n in writes], names=(tuple(reads), tuple(writes)),
-                mode="rnn_tanh", steps=2, batch=1, units=3, width=3,
-            )  # fmt: skip
