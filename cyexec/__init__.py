@@ -32,6 +32,7 @@ from . import (
     operator,
     optimizer,
     random,
+    recordio,
     rnn,
     runtime,
     symbol,
@@ -59,6 +60,6 @@ __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback",
     "context", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer",
     "io", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus",
-    "operator", "opt", "optimizer", "random", "rnd", "rnn", "runtime", "set_num_threads", "show_config", "sym",
-    "symbol",
+    "operator", "opt", "optimizer", "random", "recordio", "rnd", "rnn", "runtime", "set_num_threads", "show_config",
+    "sym", "symbol",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ ORDER = (
     "planner", "kernels",                                # import nothing of ours
     "base", "autograd", "context", "attribute", "name",  # small modules of cyexec's own folder, in one row with folders
     "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "runtime",
-    "random", "config", "initializer", "lr_scheduler", "optimizer", "metric", "io", "model", "rnn",
+    "random", "config", "initializer", "lr_scheduler", "optimizer", "metric", "codec", "recordio", "io", "model", "rnn",
     "callback", "monitor", "module", "cyexec", "demo", "__main__",
 )  # fmt: skip
 # Upward imports that are there all the same, and why.
