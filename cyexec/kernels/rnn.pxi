@@ -89,6 +89,12 @@ cdef class Recurrent(Step):
         view = array.reshape(-1)
         return &view[offset]
 
+    cdef int side(self, int direction, int directions) except -1:
+        """`direction`, which must be one of the `directions` that y has room for."""
+        if not 0 <= direction < directions <= 2:
+            raise ValueError(f"{type(self).__name__}: direction {direction} of {directions}")
+        return direction
+
     cdef bint place(self, rnn_matrix* m, str name, str packed) except False:
         """Point a matrix, whose extents are set, at its elements and at the memory it is packed into."""
         m.data = self.at(name, m.k * m.units * m.gates)
@@ -114,7 +120,7 @@ cdef class RecurrentForward(Recurrent):
         self.operands = {**dict(zip(names[0], reads)), **dict(zip(names[1], writes))}
         cdef int number = MODES.index(mode)
         cdef long gates = GATES[number], kept = steps if save else 1, rows = steps * batch, size = batch * units
-        p.mode, p.reverse, p.save = number, direction, save
+        p.mode, p.reverse, p.save = number, self.side(direction, directions), save
         p.steps, p.batch, p.units, p.width, p.y_stride = steps, batch, units, width, directions * width
         p.recurrent.k, p.recurrent.units, p.recurrent.gates = width, units, gates
         p.recurrent.lane_stride, p.recurrent.k_stride, p.recurrent.gate_stride = width, 1, units * width
@@ -158,7 +164,7 @@ cdef class RecurrentBackward(Recurrent):
         self.operands = {**dict(zip(names[0], reads)), **dict(zip(names[1], writes))}
         cdef int number = MODES.index(mode)
         cdef long gates = GATES[number], rows = steps * batch, size = batch * units
-        p.mode, p.reverse = number, direction
+        p.mode, p.reverse = number, self.side(direction, directions)
         p.steps, p.batch, p.units, p.width, p.y_stride = steps, batch, units, width, directions * width
         p.recurrent.k, p.recurrent.units, p.recurrent.gates = gates * units, width, 1
         p.recurrent.lane_stride, p.recurrent.k_stride = 1, width

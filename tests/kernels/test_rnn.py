@@ -21,12 +21,12 @@ def forward(mode, steps, batch, units, direction, threads):
     }  # fmt: skip
     reads = {name: rng.uniform(-0.5, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
     packed = gates * -(-units // 16) * 16 * units
-    writes = {"y": np.zeros((steps, batch, units)), "packed": np.zeros(packed), "cells": np.zeros((batch, units))}
+    writes = {"y": np.zeros((steps, batch, 2 * units)), "packed": np.zeros(packed), "cells": np.zeros((batch, units))}
     writes = {name: array.astype(np.float32) for name, array in writes.items()}
     cls, _ = levels.resolve("rnn.RecurrentForward", np.dtype(np.float32))
     step = cls(
         list(reads.values()), list(writes.values()), names=(tuple(reads), tuple(writes)), mode=mode, steps=steps,
-        batch=batch, units=units, width=units, direction=direction,
+        batch=batch, units=units, width=units, direction=direction, directions=2,
     )  # fmt: skip
     step.cost = 1e9  # worth sharing
     before = schedule.get_num_threads()
@@ -61,3 +61,9 @@ def test_kernel_refuses_operands_of_wrong_size():
                 [changed[n] for n in reads], [changed[n] for n in writes], names=(tuple(reads), tuple(writes)),
                 mode="rnn_tanh", steps=2, batch=1, units=3, width=3,
             )  # fmt: skip
+
+
+def test_kernel_refuses_a_direction_without_room():
+    cls, _ = levels.resolve("rnn.RecurrentForward", np.dtype(np.float32))
+    with pytest.raises(ValueError, match="direction 1 of 1"):
+        cls([], [], names=((), ()), mode="lstm", steps=2, batch=1, units=3, width=3, direction=1)
