@@ -97,6 +97,20 @@ BLOCKED_INLINE void blocked_valid(long n, long stride, long base, long extent, l
     *hi = blocked_max(*lo, blocked_min(stop, n));
 }
 
+/* Weights as users see them, (filters, channels / groups, taps), and what is made of them while they are packed. */
+typedef struct {
+    const float *w;
+    const float *scale; /* a factor for each filter, or NULL */
+    int transposed;     /* the shape is that of the data gradient: filters and channels exchanged, taps reversed */
+} blocked_weights;
+
+/* Weight of filter `f`, channel `c` of its group, and tap number `tap`. */
+BLOCKED_INLINE float blocked_weight(const blocked_shape *s, const blocked_weights *w, long f, long c, long tap) {
+    const long channels = s->channels / s->groups, filters = s->filters / s->groups, taps = s->kernel[0] * s->kernel[1];
+    if (w->transposed) return w->w[((f / filters * channels + c) * filters + f % filters) * taps + taps - 1 - tap];
+    return w->w[(f * channels + c) * taps + tap] * (w->scale ? w->scale[f] : 1);
+}
+
 /* ---- teams ---- */
 
 typedef struct {

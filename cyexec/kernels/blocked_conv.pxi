@@ -41,6 +41,10 @@ cdef extern from "blocked_direct.h" nogil:
     ctypedef struct blocked_input:
         const float* scale
         const float* shift
+    ctypedef struct blocked_weights:
+        const float* w
+        const float* scale
+        int transposed
     ctypedef struct direct_plan:
         blocked_shape s
         int kind
@@ -64,7 +68,8 @@ cdef extern from "blocked_direct.h" nogil:
     long direct_run_count(const direct_plan* p) noexcept
     void direct_fill_offsets(direct_plan* p) noexcept
     void direct_run(const direct_plan* p, const direct_operands* o, const blocked_team* team) noexcept
-    void direct_pack_weights(const blocked_shape* s, int plain, const float* w, float* packed, long f0, long f1) noexcept
+    void direct_pack_weights(const blocked_shape* s, int plain, const blocked_weights* w, float* packed, long f0,
+                             long f1) noexcept
 
 cdef extern from "blocked_depthwise.h" nogil:
     ctypedef struct depthwise_plan:
@@ -78,7 +83,8 @@ cdef extern from "blocked_depthwise.h" nogil:
         float* y
         const blocked_epilogue* epilogue
     void depthwise_run(const depthwise_plan* p, const depthwise_operands* o, const blocked_team* team) noexcept
-    void depthwise_pack_weights(const blocked_shape* s, const float* w, float* packed, long b0, long b1) noexcept
+    void depthwise_pack_weights(const blocked_shape* s, const blocked_weights* w, float* packed, long b0,
+                                long b1) noexcept
 
 
 cdef inline long blocks_of(long channels) noexcept nogil:
@@ -103,31 +109,43 @@ cdef int set_shape(blocked_shape* s, g) except -1:
 
 
 cdef class PackWeights(Step):
-    """Weights as `algorithm` reads them. reads: w (filters, channels / groups, ky, kx); writes: packed."""
+    """Weights as `algorithm` reads them. reads: w (filters, channels / groups, ky, kx) [, scale (filters)]; writes: packed.
+
+    Each filter is multiplied with its `scale`. `transposed`: the geometry is that of the data gradient, whose filters are
+    the channels of w and the other way round; the taps are reversed.
+    """
     cdef blocked_shape shape
+    cdef blocked_weights weights
     cdef const float[::1] w           # IN
+    cdef const float[::1] scale       # IN, or empty
     cdef float[::1] packed            # OUT
     cdef bint plain, depthwise
 
-    def __init__(self, reads, writes, *, algorithm, **geometry):
+    def __init__(self, reads, writes, *, algorithm, transposed=False, **geometry):
         cdef blocked_shape* s = &self.shape
         set_shape(s, geometry)
         self.w, self.packed = reads[0].reshape(-1), writes[0].reshape(-1)
         self.plain, self.depthwise = algorithm == "plain", algorithm == "depthwise"
+        self.weights.transposed = transposed
         if self.w.shape[0] != s.filters * direct_depth(s):
             raise ValueError(f"PackWeights: {self.w.shape[0]} weights, expected {s.filters * direct_depth(s)}")
+        if len(reads) > 1:
+            self.scale = reads[1].reshape(-1)
+            if self.scale.shape[0] != s.filters or transposed:
+                raise ValueError(f"PackWeights: {self.scale.shape[0]} factors for {s.filters} filters, "
+                                 f"transposed={transposed}")
+            self.weights.scale = &self.scale[0]
         if self.packed.shape[0] != blocks_of(s.filters) * BLOCK * direct_depth(s):
             raise ValueError(f"PackWeights: room for {self.packed.shape[0]} packed weights")
+        self.weights.w = &self.w[0]
         self.cost = self.packed.shape[0] * 1.0
 
     cdef void run(self, Team* team) noexcept nogil:
         cdef Span part = share(team, blocks_of(self.shape.filters), 1)
-        if self.packed.shape[0] == 0:
-            return
         if self.depthwise:
-            depthwise_pack_weights(&self.shape, &self.w[0], &self.packed[0], part.start, part.stop)
+            depthwise_pack_weights(&self.shape, &self.weights, &self.packed[0], part.start, part.stop)
         else:
-            direct_pack_weights(&self.shape, self.plain, &self.w[0], &self.packed[0], part.start, part.stop)
+            direct_pack_weights(&self.shape, self.plain, &self.weights, &self.packed[0], part.start, part.stop)
 
 
 cdef class ConvBase(Step):

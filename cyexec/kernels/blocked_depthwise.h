@@ -130,11 +130,12 @@ static void depthwise_run(const depthwise_plan *p, const depthwise_operands *o, 
     }
 }
 
-/* Weights (channels, 1, ky, kx) to (channel block, tap, 16), blocks b0 to b1. */
-static void depthwise_pack_weights(const blocked_shape *s, const float *w, float *packed, long b0, long b1) {
+/* Weights to (channel block, tap, 16), blocks b0 to b1. */
+static void depthwise_pack_weights(const blocked_shape *s, const blocked_weights *w, float *packed, long b0, long b1) {
     const long taps = s->kernel[0] * s->kernel[1];
     for (long c = b0 * BLOCK; c < b1 * BLOCK; c++)
         for (long tap = 0; tap < taps; tap++)
-            packed[(c / BLOCK * taps + tap) * BLOCK + c % BLOCK] = c < s->channels ? w[c * taps + tap] : 0;
+            packed[(c / BLOCK * taps + tap) * BLOCK + c % BLOCK] =
+                c < s->channels ? blocked_weight(s, w, c, 0, tap) : 0;
 }
 #endif

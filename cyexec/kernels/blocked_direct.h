@@ -312,10 +312,11 @@ static void direct_run(const direct_plan *p, const direct_operands *o, const blo
     }
 }
 
-/* ---- weights (filters, channels / groups, ky, kx) to (filter block, k, 16) ---- */
+/* ---- weights to (filter block, k, 16) ---- */
 
 /* Filter blocks f0 to f1. */
-static void direct_pack_weights(const blocked_shape *s, int plain, const float *w, float *packed, long f0, long f1) {
+static void direct_pack_weights(const blocked_shape *s, int plain, const blocked_weights *w, float *packed, long f0,
+                                long f1) {
     const long channels = direct_channels(s), taps = s->kernel[0] * s->kernel[1], depth = channels * taps;
     const long width = plain ? 1 : BLOCK;
     for (long f = f0; f < f1; f++) {
@@ -325,7 +326,7 @@ static void direct_pack_weights(const blocked_shape *s, int plain, const float *
             for (long tap = 0; tap < taps; tap++)
                 for (long c = c0; c < blocked_min(c0 + width, channels); c++, to += BLOCK)
                     for (long i = 0; i < BLOCK; i++)
-                        to[i] = i < lanes ? w[((f * BLOCK + i) * channels + c) * taps + tap] : 0;
+                        to[i] = i < lanes ? blocked_weight(s, w, f * BLOCK + i, c, tap) : 0;
     }
 }
 #endif

@@ -178,9 +178,15 @@ def workspace_size(geometry: Geometry, algorithm: str) -> int:
     return step_arguments(geometry, algorithm)[2]
 
 
-def add_pack_weights(low: Lowering, w: Ref, packed: Ref, geometry: Geometry, algorithm: str) -> None:
-    """Add the step that packs weights (filters, channels / groups, ky, kx) for `algorithm`."""
-    low.step("blocked_conv.PackWeights", [w], [packed], algorithm=algorithm, **geometry)
+def add_pack_weights(
+    low: Lowering, w: Ref, packed: Ref, geometry: Geometry, algorithm: str, scale: Ref | None = None
+) -> None:
+    """Add the step that packs weights (filters, channels / groups, ky, kx) for `algorithm`.
+
+    `scale`: a factor for each filter (a folded BatchNorm's).
+    """
+    reads = [w] if scale is None else [w, scale]
+    low.step("blocked_conv.PackWeights", reads, [packed], algorithm=algorithm, **geometry)
 
 
 def add_conv(
@@ -238,3 +244,36 @@ def add_to_blocked(low: Lowering, x: Ref, y: Ref, batch: int, channels: int, siz
 def add_from_blocked(low: Lowering, x: Ref, y: Ref, batch: int, channels: int, size: int) -> None:
     """Add the step that makes blocked `x` plain."""
     low.step("blocked_move.ToPlain", [x], [y], batch=batch, channels=channels, size=size)
+
+
+def supports_pool(arguments: Geometry) -> bool:
+    """Whether blocked activations can be pooled so; `arguments` are those of a ``pool.Pool`` step."""
+    a = arguments
+    flat = a["in_size"][0] == a["taps"][0] == a["out_size"][0] == 1
+    return flat and not a["channels_last"] and a["mode"] in ("max", "avg", "sum")
+
+
+def add_pool(low: Lowering, x: Ref, y: Ref, arguments: Geometry, x_batch: int = 0, y_batch: int = 0) -> None:
+    """Add the step that pools blocked `x`; `arguments` as in `supports_pool`, `x_batch` and `y_batch` as in `add_conv`."""
+    low.step("blocked_pool.Pool", [x], [y], x_batch=x_batch, y_batch=y_batch, **arguments)
+
+
+def add_scale_shift(
+    low: Lowering,
+    x: Ref,
+    y: Ref,
+    channels: int,
+    scale: Ref | None = None,
+    shift: Ref | None = None,
+    slopes: Ref | None = None,
+    act: Act = NONE,
+) -> None:
+    """Add the step ``y = act(x * scale + shift)`` over blocked activations; y may take x's memory.
+
+    `scale`, `shift` and `slopes` (of the activation `PRELU`) have a number for each channel.
+    """
+    named = {name: ref for name, ref in (("scale", scale), ("shift", shift), ("slopes", slopes)) if ref is not None}
+    low.step(
+        "blocked_pool.ScaleShift", [x, *named.values()], [y], inplace=((0, 0),),
+        batch=x.shape[0], channels=channels, size=x.shape[2] * x.shape[3], operands=tuple(named), act=act,
+    )  # fmt: skip

@@ -95,10 +95,11 @@ def run_step(kernel, reads, writes, threads=1, **args):
         schedule.set_num_threads(before)
 
 
-def pack(w, g, algorithm):
-    """Weights as `algorithm` reads them."""
+def pack(w, g, algorithm, scale=None):
+    """Weights as `algorithm` reads them, each filter times `scale`."""
     whole, packed = guarded((blocked.packed_size(g, algorithm),))
-    run_step("blocked_conv.PackWeights", [w], [packed], threads=2, algorithm=algorithm, **g)
+    reads = [w] if scale is None else [w, scale]
+    run_step("blocked_conv.PackWeights", reads, [packed], threads=2, algorithm=algorithm, **g)
     assert intact(whole)
     assert np.isfinite(packed).all()
     return packed

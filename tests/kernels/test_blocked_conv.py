@@ -60,9 +60,10 @@ def level(request):
 @settings(max_examples=150, deadline=None)
 @given(
     drawn=geometries(), with_bias=st.booleans(), with_residual=st.booleans(), in_place=st.booleans(),
-    act1=st.sampled_from(ACTS), act2=st.sampled_from(ACTS), transformed=st.booleans(), seed=st.integers(0, 99),
+    act1=st.sampled_from(ACTS), act2=st.sampled_from(ACTS), transformed=st.booleans(), scaled=st.booleans(),
+    seed=st.integers(0, 99),
 )  # fmt: skip
-def test_agrees_with_plain_loop(level, drawn, with_bias, with_residual, in_place, act1, act2, transformed, seed):
+def test_agrees_with_plain_loop(level, drawn, with_bias, with_residual, in_place, act1, act2, transformed, scaled, seed):
     g, algorithm = drawn
     assume(g is not None)
     rng = np.random.default_rng(seed)
@@ -79,7 +80,9 @@ def test_agrees_with_plain_loop(level, drawn, with_bias, with_residual, in_place
         operands["scale"], operands["shift"] = numbers(rng, g["channels"]), numbers(rng, g["channels"])
         affine = x.astype(np.float64) * operands["scale"][:, None, None] + operands["shift"][:, None, None]
         source = np.maximum(affine, 0)
-    want, bound = convolve(source, w, g), convolve(np.abs(source), np.abs(w), g)
+    scale = numbers(rng, g["filters"]) if scaled else None
+    scaled_w = w if scale is None else w * scale[:, None, None, None]
+    want, bound = convolve(source, scaled_w, g), convolve(np.abs(source), np.abs(scaled_w), g)
     if with_bias:
         want = want + operands["bias"][:, None, None]
     want = activate(want, act1, slopes)
@@ -87,7 +90,7 @@ def test_agrees_with_plain_loop(level, drawn, with_bias, with_residual, in_place
         operands["residual"] = numbers(rng, *want.shape)
         want = activate(want + operands["residual"], act2, slopes)
     args = {"act1": act1, "act2": act2 if with_residual else blocked.NONE, "operands": operands, "in_place": in_place}
-    packed = pack(w, g, algorithm)
+    packed = pack(w, g, algorithm, scale)
     y = run_conv(x, packed, g, algorithm, **args)
     # A sum of n products is off by at most n roundings of the sum of magnitudes (Higham 2002, 3.1); a few for the rest.
     assert np.all(np.abs(unblock(y, g["filters"]) - want) <= (terms(g) + 8) * EPS * (bound + 2))
