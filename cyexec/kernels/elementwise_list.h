@@ -1,7 +1,8 @@
-/* Every elementwise instruction, once. Included with different meanings of UNARY, GUARDED, BINARY and TERNARY, to define the loops
- * and then the table.
+/* Every elementwise instruction, once. Included with different meanings of UNARY, WIDE, GUARDED, BINARY and TERNARY, to define the
+ * loops and then the table.
  *
  *   UNARY(name, cost, expression of x)
+ *   WIDE(name, cost, expression of x, function)     the function does the same on sixteen floats; see math_avx512.h
  *   GUARDED(name, cost, condition, expression of x, other expression of x)     the other, slow one where the condition fails
  *   BINARY(name, cost, expression of x and y)     also makes name_s(x, scalar) and rname_s(scalar, x)
  *   TERNARY(name, cost, expression of x, y and z)
@@ -59,15 +60,15 @@ UNARY(degrees, 1, x * (REAL)57.29577951308232087679815481410517)
 UNARY(radians, 1, x * (REAL)0.01745329251994329576923690768488613)
 UNARY(cbrt, 60, real_cbrt(x))
 UNARY(rcbrt, 60, 1 / real_cbrt(x))
-UNARY(exp, 16, real_exp(x))
+WIDE(exp, 16, real_exp(x), exp_ps)
 UNARY(expm1, 20, real_expm1(x))
-UNARY(log, 16, real_log(x))
+WIDE(log, 16, real_log(x), log_ps)
 UNARY(log2, 16, real_log2(x))
 UNARY(log10, 16, real_log10(x))
 UNARY(log1p, 20, real_log1p(x))
-UNARY(sigmoid, 20, real_sigmoid(x))
+WIDE(sigmoid, 20, real_sigmoid(x), sigmoid_ps)
 UNARY(softrelu, 40, real_softrelu(x))
-UNARY(tanh, 20, real_tanh(x))
+WIDE(tanh, 20, real_tanh(x), tanh_ps)
 #ifdef REAL_IS_F32
 /* Large arguments, infinities and NaN need libm's reduction. */
 GUARDED(sin, 30, fabsf(x) <= (float)SINE_LIMIT, (float)sine_double(x, 0), sinf(x))
@@ -88,7 +89,7 @@ UNARY(cosh, 60, real_cosh(x))
 UNARY(arcsinh, 60, real_asinh(x))
 UNARY(arccosh, 60, real_acosh(x))
 UNARY(arctanh, 60, real_atanh(x))
-UNARY(erf, 30, real_erf(x))
+WIDE(erf, 30, real_erf(x), erf_ps)
 UNARY(erfinv, 60, real_erfinv(x))
 UNARY(gamma, 200, real_gamma(x))
 UNARY(gammaln, 200, real_gammaln(x))

@@ -24,6 +24,9 @@
 
 #ifdef REAL_IS_F32
 #include "math_float.h"
+#if defined(__AVX512DQ__) && defined(__AVX512VL__)
+#include "math_avx512.h"
+#endif
 #else
 #include "math_double.h"
 static inline double real_exp(double x) { return exp_double(x); }

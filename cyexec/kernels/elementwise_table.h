@@ -44,6 +44,20 @@ typedef struct {
             (plain ? ew_##NAME##_fast : ew_##NAME##_guarded)(count, a + start, b, c, out + start, s);    \
         }                                                                                                \
     }
+#if defined(REAL_IS_F32) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define WIDE(NAME, COST, EXPR, VECTOR)                                                                    \
+    static void ew_##NAME(ptrdiff_t n, const REAL* a, const REAL* b, const REAL* c, REAL* out, REAL s)    \
+    {                                                                                                    \
+        ptrdiff_t i = 0;                                                                                 \
+        for (; i + 16 <= n; i += 16)                                                                     \
+            _mm512_storeu_ps(out + i, VECTOR(_mm512_loadu_ps(a + i)));                                   \
+        const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);                                         \
+        if (rest)                                                                                        \
+            _mm512_mask_storeu_ps(out + i, rest, VECTOR(_mm512_maskz_loadu_ps(rest, a + i)));            \
+    }
+#else
+#define WIDE(NAME, COST, EXPR, VECTOR) UNARY(NAME, COST, EXPR)
+#endif
 #define BINARY(NAME, COST, EXPR)                             \
     EW_LOOP(NAME, const REAL x = a[i]; const REAL y = b[i];, EXPR) \
     EW_LOOP(NAME##_s, const REAL x = a[i]; const REAL y = s;, EXPR)    \
@@ -52,11 +66,13 @@ typedef struct {
 EW_LOOP(const, , s)
 #include "elementwise_list.h"
 #undef UNARY
+#undef WIDE
 #undef GUARDED
 #undef BINARY
 #undef TERNARY
 
 #define UNARY(NAME, COST, EXPR) {#NAME, ew_##NAME, 1, COST},
+#define WIDE(NAME, COST, EXPR, VECTOR) {#NAME, ew_##NAME, 1, COST},
 #define GUARDED(NAME, COST, CONDITION, EXPR, SLOW) {#NAME, ew_##NAME, 1, COST},
 #define BINARY(NAME, COST, EXPR) \
     {#NAME, ew_##NAME, 2, COST}, {#NAME "_s", ew_##NAME##_s, 1, COST}, {"r" #NAME "_s", ew_r##NAME##_s, 1, COST},
@@ -66,6 +82,7 @@ static const ew_entry EW_TABLE[] = {
 #include "elementwise_list.h"
 };
 #undef UNARY
+#undef WIDE
 #undef GUARDED
 #undef BINARY
 #undef TERNARY
