@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..kernels import levels
@@ -82,34 +83,44 @@ class _Recorder:
 
 def chain_of(node: Any, is_train: bool) -> Chain | None:
     """Return what `node` computes as a chain, or None when it is more than one elementwise step of one dtype."""
-    from ..lowering.lower import with_scalar_of
-
     op = node.op
     if op is None or len(node.shapes) != 1 or not node.inputs:
         return None
     dtype = node.dtypes[0]
     if any(d != dtype for d in node.in_dtypes):
         return None
-    reads: tuple[int, ...] = tuple(range(len(node.inputs)))
     if op.lower is None:
-        code, views = op.elementwise(node.params), tuple(node.in_shapes)
-    else:
-        record = _Recorder(node, is_train)
-        try:
-            op.lower(record, node)
-        except _NotOneStep:
-            return None
-        if not record.steps:
-            return None
-        code, refs = record.steps[0]
-        if any(ref.buffer >= len(node.inputs) or ref.offset or ref.size != record.ins[ref.buffer].size for ref in refs):
-            return None
-        reads, views = tuple(ref.buffer for ref in refs), tuple(ref.shape for ref in refs)
-    code = tuple(tuple(with_scalar_of(instr, dtype)) for instr in code)
-    # A dtype that the kernel computes in a wider one is rounded after every node: no chain keeps those numbers.
-    if not levels.supports_instructions(dtype, tuple(name for name, _, _ in code)):
+        code = _elementwise_code(op, node.params, dtype)
+        return None if code is None else Chain(code, tuple(range(len(node.inputs))), tuple(node.in_shapes))
+    record = _Recorder(node, is_train)
+    try:
+        op.lower(record, node)
+    except _NotOneStep:
         return None
-    return Chain(code, reads, views)
+    if not record.steps:
+        return None
+    lines, refs = record.steps[0]
+    if any(ref.buffer >= len(node.inputs) or ref.offset or ref.size != record.ins[ref.buffer].size for ref in refs):
+        return None
+    code = _resolved(lines, dtype)
+    return None if code is None else Chain(code, tuple(r.buffer for r in refs), tuple(r.shape for r in refs))
+
+
+@lru_cache(maxsize=4096)
+def _elementwise_code(op: Op, params: P.Params, dtype: Any) -> tuple | None:
+    assert op.elementwise is not None
+    return _resolved(op.elementwise(params), dtype)
+
+
+def _resolved(code: Any, dtype: Any) -> tuple | None:
+    """Instructions with scalars as they are for `dtype`; None where the kernel computes it in a wider one.
+
+    Then every node rounds its result, and no chain would keep those numbers.
+    """
+    from ..lowering.lower import with_scalar_of
+
+    lines = tuple(tuple(with_scalar_of(instr, dtype)) for instr in code)
+    return lines if levels.supports_instructions(dtype, tuple(line[0] for line in lines)) else None
 
 
 def _infer_shape(p: FusedParams, ins: list[Shape], outs: list[Shape]) -> tuple[list[Shape], list[Shape]]:

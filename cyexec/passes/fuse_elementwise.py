@@ -12,6 +12,8 @@ has left cannot return. It also gives the order in which the new graph is built.
 A node whose readers are all in one deeper group sinks into that group, unless that keeps more memory alive: its inputs
 until then instead of its value.
 
+What has been joined is a node like others, which may sink in its turn: the search is repeated until nothing changes.
+
 Requires: nothing. Idempotent.
 """
 
@@ -187,8 +189,8 @@ class _Fusion:
         ]
         last = members[-1]
         params = FusedParams(
-            nodes=" ".join(m.name for m in members),
-            operators=" ".join(m.op.name for m in members if m.op is not None),
+            nodes=" ".join(_told(m, "nodes", m.name) for m in members),
+            operators=" ".join(_told(m, "operators", m.op.name) for m in members if m.op is not None),
             outputs=" ".join("output" if m is last else f"{m.name}_output" for m in leaving),
             shape=last.shapes[0],
             views=tuple(view for _, view in operands),
@@ -202,6 +204,13 @@ class _Fusion:
         new.update((m[0], made[i]) for i, m in enumerate(leaving))
 
 
+def _told(node: Node, what: str, own: str) -> str:
+    """`own`, or what a node that has been joined already tells of those it was made of."""
+    return str(getattr(node.params, what)) if isinstance(node.params, FusedParams) else own
+
+
 def run(graph: Graph) -> Graph:
     """Return `graph` with its chains fused."""
-    return _Fusion(graph).run()
+    while (fused := _Fusion(graph).run()) is not graph:
+        graph = fused
+    return graph
