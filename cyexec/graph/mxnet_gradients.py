@@ -117,6 +117,7 @@ _ALWAYS = {
 }
 _ALWAYS_OTHER_NAMES = {
     "_rnn_param_concat": ("_backward_Concat", "g i"),
+    "CTCLoss": ("_backward_ctc_loss", "g0 g1 o0 o1"),
     "LinearRegressionOutput": ("_backward_linear_reg_out", "i1 o0"),
     "LogisticRegressionOutput": ("_backward_logistic_reg_out", "i1 o0"),
     "MAERegressionOutput": ("_backward_mae_reg_out", "i1 o0"),
