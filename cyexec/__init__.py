@@ -20,6 +20,7 @@ from . import (
     base,
     callback,
     context,
+    image,
     initializer,
     io,
     lr_scheduler,
@@ -37,6 +38,7 @@ from . import (
     runtime,
     symbol,
 )
+from . import image as img
 from . import initializer as init
 from . import module as mod
 from . import monitor as mon
@@ -58,8 +60,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback",
-    "context", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "init", "initializer",
-    "io", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus",
-    "operator", "opt", "optimizer", "random", "recordio", "rnd", "rnn", "runtime", "set_num_threads", "show_config",
-    "sym", "symbol",
+    "context", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
+    "initializer", "io", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd",
+    "ndarray", "num_gpus", "operator", "opt", "optimizer", "random", "recordio", "rnd", "rnn", "runtime",
+    "set_num_threads", "show_config", "sym", "symbol",
 ]  # fmt: skip

@@ -136,6 +136,11 @@ class MXRecordIO:
             if place in (_WHOLE, _LAST):
                 return _MAGIC.join(parts) if place == _LAST else part
 
+    def read_at(self, position: int) -> bytes | None:
+        """Return the record at a byte of the file, as `positions` or an index tells it."""
+        self._opened(writing=False).seek(position)
+        return self.read()
+
     def _read_part(self, file: BinaryIO, first: bool) -> tuple[int, bytes | None]:
         at = file.tell()
         head = file.read(_HEAD.size)
@@ -156,6 +161,22 @@ class MXRecordIO:
         if len(content) < padded:
             raise MXNetError(f"{self.uri}: is cut off in the record at byte {at}, which has {length} bytes")
         return place, content[:length] if padded != length else content
+
+
+def positions(uri: str | os.PathLike) -> list[int]:
+    """Where each record of a file begins; only their heads are read."""
+    found = []
+    with open(uri, "rb") as file:
+        at, size = 0, os.fstat(file.fileno()).st_size
+        while at + _HEAD.size <= size:
+            magic, word = _HEAD.unpack(file.read(_HEAD.size))
+            if magic != _MAGIC:
+                raise MXNetError(f"{os.fspath(uri)}: there is no record at byte {at}")
+            if word >> _LENGTH_BITS in (_WHOLE, _FIRST):
+                found.append(at)
+            at += _HEAD.size + -(-(word & (1 << _LENGTH_BITS) - 1) // 4) * 4
+            file.seek(at)
+    return found
 
 
 def _cuts(content: bytes) -> list[int]:

@@ -14,8 +14,8 @@ ORDER = (
     "planner", "kernels",                                # import nothing of ours
     "base", "autograd", "context", "attribute", "name",  # small modules of cyexec's own folder, in one row with folders
     "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "runtime",
-    "random", "config", "initializer", "lr_scheduler", "optimizer", "metric", "codec", "recordio", "io", "model", "rnn",
-    "callback", "monitor", "module", "cyexec", "demo", "__main__",
+    "random", "config", "initializer", "lr_scheduler", "optimizer", "metric", "codec", "recordio", "io", "image", "model",
+    "rnn", "callback", "monitor", "module", "cyexec", "demo", "__main__",
 )  # fmt: skip
 # Upward imports that are there all the same, and why.
 UPWARD = {
@@ -25,6 +25,7 @@ UPWARD = {
     ("graph", "symbol"): "a graph is made from a symbol and shown as one; symbol needs graph's inference",
     ("symbol", "runtime"): "bind and eval are methods of Symbol; imported when called",
     ("ndarray", "runtime"): "an imperative call is a schedule of one node; executors hold NDArrays",
+    ("io", "image"): "ImageRecordIter has its name in io; imported when it is asked for",
     ("config", "cyexec"): "__version__ alone",
 }
 

@@ -9,6 +9,8 @@ An iterator (`DataIter`, iterator.py) describes its batches by `provide_data` an
 `reset`. Users subclass `DataIter` for data of their own.
 """
 
+from typing import Any
+
 from .batch import DataBatch, DataDesc
 from .csv_iter import CSVIter
 from .file_iter import MXDataIter
@@ -17,6 +19,16 @@ from .libsvm_iter import LibSVMIter
 from .mnist_iter import MNISTIter
 from .ndarray_iter import NDArrayIter
 from .wrappers import PrefetchingIter, ResizeIter
+
+
+def __getattr__(name: str) -> Any:
+    # These have their names here, but are made of `cyexec.image`, which is made of this.
+    if name in ("ImageRecordIter", "ImageRecordUInt8Iter"):
+        from .. import image
+
+        return getattr(image, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "CSVIter", "DataBatch", "DataDesc", "DataIter", "LibSVMIter", "MNISTIter", "MXDataIter", "NDArrayIter",

@@ -40,8 +40,8 @@ class MXDataIter(DataIter):
     data_shape, label_shape : tuple of int
         Of one example.
     batch_size : int
-    dtype : dtype, optional
-        Of the data and labels of a batch; float32 by default.
+    dtype, label_dtype : dtype, optional
+        Of the data and labels of a batch; float32 by default, and the same.
     last_batch : {"round", "stale", "discard"}
         An incomplete last batch is completed with the first examples of the next epoch, which then begins after them
         ("round"); keeps what the batch before had in its place ("stale": MXNet's ``round_batch=False``); or is left out.
@@ -57,13 +57,15 @@ class MXDataIter(DataIter):
         last_batch: str = "round",
         data_name: str = "data",
         label_name: str = "softmax_label",
+        label_dtype: Any = None,
     ):
         if batch_size < 1:
             raise MXNetError(f"{type(self).__name__}: batch_size is {batch_size}, it must be positive")
         super().__init__(batch_size)
         self.dtype = as_dtype(np.float32 if dtype is None else dtype)
         self.provide_data = [DataDesc(data_name, (batch_size, *data_shape), self.dtype.type)]
-        self.provide_label = [DataDesc(label_name, (batch_size, *label_shape), self.dtype.type)]
+        self._label_dtype = self.dtype if label_dtype is None else as_dtype(label_dtype)
+        self.provide_label = [DataDesc(label_name, (batch_size, *label_shape), self._label_dtype.type)]
         self._last_batch = last_batch
         self._chunk: Chunk | None = None  # what is left of the chunk read last
         self._stream: Iterator[Chunk] | None = None
@@ -72,7 +74,7 @@ class MXDataIter(DataIter):
         self._pad = 0
         self._batch = Chunk(
             np.zeros((batch_size, *data_shape), self.dtype),
-            np.zeros((batch_size, *label_shape), self.dtype),
+            np.zeros((batch_size, *label_shape), self._label_dtype),
             np.zeros(batch_size, np.uint64),
         )
 
@@ -131,7 +133,7 @@ class MXDataIter(DataIter):
         return [array(self._batch.data, dtype=self.dtype)]
 
     def getlabel(self) -> list[NDArray]:
-        return [array(self._batch.label, dtype=self.dtype)]
+        return [array(self._batch.label, dtype=self._label_dtype)]
 
     def getindex(self) -> np.ndarray:
         return self._batch.numbers.copy()

@@ -1,0 +1,245 @@
+"""ImageRecordIter: batches of images of a record file, decoded and augmented by several threads."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import codec, recordio
+from ..base import MXNetError
+from ..io.file_iter import Chunk, MXDataIter
+from ..ndarray import NDArray, load
+from .iterator import read_list
+from .resize import resize
+from .transform import choose_method
+
+# Accepted, and of no consequence here.
+_IGNORED = frozenset({
+    "verbose", "prefetch_buffer", "device_id", "ctx", "aug_seq", "shuffle_chunk_size", "shuffle_chunk_seed", "fill_value",
+    "dct_method",
+})  # fmt: skip
+# MXNet's further augmentations, which are not part of this, with the values that mean none.
+_ABSENT = {
+    "random_resized_crop": 0, "max_rotate_angle": 0, "max_aspect_ratio": 0, "min_aspect_ratio": None, "max_shear_ratio": 0,
+    "max_crop_size": -1, "min_crop_size": -1, "max_random_scale": 1, "min_random_scale": 1, "max_random_area": 1,
+    "min_random_area": 1, "max_img_size": 1e10, "min_img_size": 0, "brightness": 0, "contrast": 0, "saturation": 0,
+    "pca_noise": 0, "random_h": 0, "random_s": 0, "random_l": 0, "rotate": -1, "pad": 0, "max_random_contrast": 0,
+    "max_random_illumination": 0,
+}  # fmt: skip
+
+
+class Chance(NamedTuple):
+    """Random numbers for one image, drawn in the order of images, so that threads do not matter."""
+
+    across: float
+    down: float
+    flip: float
+
+
+class ImageRecordIter(MXDataIter):
+    """Batches of the images of a record file, red first, of shape (batch_size, channels, height, width).
+
+    Pixels become ``(pixel - mean) * scale / std``.
+
+    Parameters
+    ----------
+    path_imgrec : str
+    path_imgidx : str, optional
+        Index of the file; without one, the file is looked through once.
+    path_imglist : str, optional
+        List file with other labels.
+    data_shape : (channels, height, width)
+        1 or 3 channels.
+    batch_size : int
+    label_width : int
+        Labels of an image.
+    shuffle, seed : bool, int
+        Put the images in a new order for every epoch; it comes from `seed`, and is not MXNet's. `seed_aug` is for augmentation.
+    num_parts, part_index : int
+        Take only that part of so many.
+    preprocess_threads : int
+    round_batch : bool
+        Whether an incomplete last batch is completed with the first images, which the next epoch then leaves out.
+    resize : int
+        Length of the shorter edge before cropping; -1: as it is.
+    rand_crop, rand_mirror, mirror : bool
+        Take a random part rather than the middle; exchange left and right half of the time, or always.
+    inter_method : int
+        See `imresize`.
+    mean_img : str, optional
+        File of a mean image, as `mx.nd.save` writes it.
+    mean_r, mean_g, mean_b, mean_a, std_r, std_g, std_b, std_a, scale : float
+    dtype : dtype
+        Of the images; float32 by default.
+    data_name, label_name : str
+
+    Raises
+    ------
+    MXNetError
+        The file is missing or broken; an augmentation of MXNet's is asked for that is not part of this.
+    ImportError
+        Neither Pillow nor OpenCV is installed.
+    """
+
+    _default_dtype: Any = np.float32
+
+    def __init__(
+        self,
+        path_imgrec: str,
+        data_shape: Any,
+        batch_size: int,
+        path_imgidx: str | None = None,
+        path_imglist: str | None = None,
+        label_width: int = 1,
+        shuffle: bool = False,
+        seed: int = 0,
+        seed_aug: int | None = None,
+        num_parts: int = 1,
+        part_index: int = 0,
+        preprocess_threads: int = 4,
+        round_batch: bool = True,
+        resize: int = -1,
+        rand_crop: bool = False,
+        rand_mirror: bool = False,
+        mirror: bool = False,
+        inter_method: int = 1,
+        mean_img: str | None = None,
+        mean_r: float = 0.0,
+        mean_g: float = 0.0,
+        mean_b: float = 0.0,
+        mean_a: float = 0.0,
+        std_r: float = 1.0,
+        std_g: float = 1.0,
+        std_b: float = 1.0,
+        std_a: float = 1.0,
+        scale: float = 1.0,
+        dtype: Any = None,
+        data_name: str = "data",
+        label_name: str = "softmax_label",
+        **others: Any,
+    ):
+        name = type(self).__name__
+        for key, value in others.items():
+            if key not in _ABSENT and key not in _IGNORED:
+                raise MXNetError(f"{name}: Cannot find argument '{key}'")
+            if key in _ABSENT and value != _ABSENT[key]:
+                raise MXNetError(f"{name}: {key}={value} is not supported; use mx.image.ImageIter and its augmenters")
+        self._shape = tuple(int(d) for d in data_shape)
+        if len(self._shape) != 3 or self._shape[0] not in (1, 3):
+            raise MXNetError(f"{name}: data_shape is {data_shape}; expected (channels, height, width) with 1 or 3 channels")
+        if not 0 <= part_index < num_parts:
+            raise MXNetError(f"{name}: part_index={part_index} is not within num_parts={num_parts}")
+        self._path = path_imgrec
+        self._labels = {k: v for k, (v, _) in read_list(path_imglist).items()} if path_imglist else None
+        self._label_width = label_width
+        positions = _index(path_imgrec, path_imgidx)
+        start, stop = (len(positions) * part // num_parts for part in (part_index, part_index + 1))
+        self._positions = positions[start:stop]
+        if not len(self._positions):
+            raise MXNetError(f"{name}: there is no record in {path_imgrec!r} (part {part_index} of {num_parts})")
+        self._order = np.random.default_rng(seed) if shuffle else None
+        self._chances = np.random.default_rng(seed if seed_aug is None else seed_aug)
+        self._threads = ThreadPoolExecutor(max(1, preprocess_threads), thread_name_prefix=name)
+        self._resize, self._interp = resize, inter_method
+        self._crop, self._rand_mirror, self._mirror = rand_crop, rand_mirror, mirror
+        self._mean = np.array([mean_r, mean_g, mean_b, mean_a][: self._shape[0]], np.float32).reshape(-1, 1, 1)
+        if mean_img:
+            self._mean = _mean_image(mean_img, self._shape)
+        self._factor = np.float32(scale) / np.array([std_r, std_g, std_b, std_a][: self._shape[0]], np.float32)
+        self._factor = self._factor.reshape(-1, 1, 1)
+        label_shape = (label_width,) if label_width > 1 else ()
+        last = "round" if round_batch else "stale"
+        dtype = self._default_dtype if dtype is None else dtype
+        super().__init__(self._shape, label_shape, batch_size, dtype, last, data_name, label_name, label_dtype=np.float32)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The images of one epoch, one by one; those of the next two batches are being decoded."""
+        positions = self._positions
+        if self._order is not None:
+            positions = positions[self._order.permutation(len(positions))]
+        reader = recordio.MXRecordIO(self._path, "r")
+        coming: deque[Future[Chunk]] = deque()
+        try:
+            for number, position in positions.tolist():
+                chance = Chance(*self._chances.random(3))
+                coming.append(self._threads.submit(self._make, number, reader.read_at(position), chance))
+                if len(coming) > 2 * self.batch_size:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for future in coming:
+                future.cancel()
+            reader.close()
+
+    def _make(self, number: int, record: bytes | None, chance: Chance) -> Chunk:
+        if record is None:
+            raise MXNetError(f"{self._path}: ends before record {number}")
+        header, content = recordio.unpack(record)
+        label = header.label if self._labels is None else self._labels.get(header.id)
+        if label is None:
+            raise MXNetError(f"{self._path}: image {header.id} is not in path_imglist")
+        label = np.atleast_1d(np.asarray(label, np.float32))
+        if len(label) != self._label_width:
+            raise MXNetError(
+                f"{self._path}: image {header.id} has {len(label)} labels, but label_width is set to {self._label_width}"
+            )
+        try:
+            pixels = codec.decode(content, 1 if self._shape[0] == 3 else 0)
+        except MXNetError as error:
+            raise MXNetError(f"{self._path}: image {header.id}: {error}") from error
+        data = self._augment(pixels if pixels.ndim == 3 else pixels[..., None], chance)
+        return Chunk(data[None], label[None], np.array([header.id], np.uint64))
+
+    def _augment(self, pixels: np.ndarray, chance: Chance) -> np.ndarray:
+        channels, height, width = self._shape
+        if self._resize > 0:
+            pixels = self._scaled(pixels, self._resize / min(pixels.shape[:2]))
+        if pixels.shape[0] < height or pixels.shape[1] < width:
+            pixels = self._scaled(pixels, max(height / pixels.shape[0], width / pixels.shape[1]))
+        down, across = pixels.shape[0] - height, pixels.shape[1] - width
+        y = int(chance.down * (down + 1)) if self._crop else down // 2
+        x = int(chance.across * (across + 1)) if self._crop else across // 2
+        pixels = pixels[y : y + height, x : x + width]
+        if self._mirror or self._rand_mirror and chance.flip < 0.5:
+            pixels = pixels[:, ::-1]
+        data = pixels[..., ::-1].transpose(2, 0, 1) if channels == 3 else pixels.transpose(2, 0, 1)
+        if self.dtype.kind != "f":
+            return data
+        return (data - self._mean) * self._factor
+
+    def _scaled(self, pixels: np.ndarray, factor: float) -> np.ndarray:
+        height, width = (max(1, int(d * factor + 1e-9)) for d in pixels.shape[:2])
+        return resize(pixels, width, height, choose_method(self._interp, (*pixels.shape[:2], height, width)))
+
+
+class ImageRecordUInt8Iter(ImageRecordIter):
+    """As `ImageRecordIter`, with pixels as they are, in uint8: no mean, scale or deviation."""
+
+    _default_dtype = np.uint8
+
+
+def _index(path: str, index_path: str | None) -> np.ndarray:
+    """Number and position of every record; an array of shape (n, 2)."""
+    if index_path:
+        reader = recordio.MXIndexedRecordIO(index_path, path, "r")
+        found = [(key, reader.idx[key]) for key in reader.keys]
+        reader.close()
+    else:
+        if not os.path.isfile(path):
+            raise MXNetError(f"cannot open record file {path!r}: No such file or directory")
+        found = list(enumerate(recordio.positions(path)))
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def _mean_image(path: str, shape: tuple[int, ...]) -> np.ndarray:
+    loaded = load(path)
+    values = list(loaded.values()) if isinstance(loaded, dict) else loaded
+    if not values or not isinstance(values[0], NDArray) or values[0].shape != shape:
+        raise MXNetError(f"{path}: is no mean image of shape {shape}")
+    return values[0].asnumpy()
