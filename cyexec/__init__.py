@@ -23,6 +23,7 @@ from . import (
     image,
     initializer,
     io,
+    kvstore,
     lr_scheduler,
     metric,
     model,
@@ -40,6 +41,7 @@ from . import (
 )
 from . import image as img
 from . import initializer as init
+from . import kvstore as kv
 from . import module as mod
 from . import monitor as mon
 from . import ndarray as nd
@@ -59,9 +61,9 @@ from .symbol import Symbol
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback",
-    "context", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
-    "initializer", "io", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd",
-    "ndarray", "num_gpus", "operator", "opt", "optimizer", "random", "recordio", "rnd", "rnn", "runtime",
-    "set_num_threads", "show_config", "sym", "symbol",
+    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
+    "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
+    "initializer", "io", "kv", "kvstore", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
+    "name", "nd", "ndarray", "num_gpus", "operator", "opt", "optimizer", "random", "recordio", "rnd", "rnn",
+    "runtime", "set_num_threads", "show_config", "sym", "symbol",
 ]  # fmt: skip
