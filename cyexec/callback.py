@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .model import save_checkpoint
+from .checkpoint import save_checkpoint
 
 
 def _every(period: float, save: Callable[..., Any]) -> Callable[..., None]:

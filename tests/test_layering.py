@@ -14,7 +14,8 @@ ORDER = (
     "planner", "kernels",                                # import nothing of ours
     "base", "autograd", "context", "attribute", "name",  # small modules of cyexec's own folder, in one row with folders
     "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "runtime",
-    "random", "config", "initializer", "lr_scheduler", "optimizer", "kvstore", "metric", "codec", "recordio", "io", "image", "checkpoint",
+    "random", "config", "initializer", "lr_scheduler", "optimizer", "kvstore", "metric",
+    "codec", "recordio", "io", "image", "checkpoint",
     "rnn", "callback", "monitor", "module", "model", "cyexec", "demo", "__main__",
 )  # fmt: skip
 # Upward imports that are there all the same, and why.

@@ -1,116 +1,63 @@
-"""Checkpoints: written and read whole, or refused with a message that says where."""
-
-from __future__ import annotations
-
-import json
-from pathlib import Path
+"""FeedForward beyond what MXNet's answers say, and the helpers that old scripts import from ``mx.model``."""
 
 import numpy as np
 import pytest
 
 import cyexec as mx
+from cyexec.model import _create_kvstore, _initialize_kvstore, _update_params, _update_params_on_kvstore
 
 S, nd = mx.sym, mx.nd
 
 
 def network():
-    net = S.Activation(S.FullyConnected(S.Variable("data"), num_hidden=3, name="fc1"), act_type="relu", name="relu")
-    return S.SoftmaxOutput(net, name="softmax")
+    return S.SoftmaxOutput(S.FullyConnected(S.Variable("data"), num_hidden=2, name="fc"), name="softmax")
 
 
-@pytest.fixture
-def prefix(tmp_path):
-    """A good checkpoint, epoch 1."""
-    path = str(tmp_path / "model")
-    mx.model.save_checkpoint(path, 1, network(), {"fc1_weight": nd.ones((3, 2)), "fc1_bias": nd.arange(3)}, {"s": nd.ones(1)})
-    return path
+def examples():
+    x = np.random.RandomState(0).uniform(-1, 1, (40, 3)).astype("float32")
+    return x, (x[:, 0] > 0).astype("float32")
 
 
-def test_round_trip(prefix):
-    symbol, args, aux = mx.model.load_checkpoint(prefix, 1)
-    assert symbol.tojson() == network().tojson()
-    assert args["fc1_bias"].asnumpy().tolist() == [0, 1, 2] and args["fc1_weight"].shape == (3, 2)
-    assert list(aux) == ["s"]
+def test_learns_from_arrays():
+    x, y = examples()
+    mx.random.seed(1)
+    np.random.seed(1)  # noqa: NPY002  # the order of NDArrayIter
+    with pytest.warns(DeprecationWarning, match="mxnet.mod.Module"):
+        model = mx.model.FeedForward.create(network(), x, y, num_epoch=60, learning_rate=1.0, numpy_batch_size=10)
+    assert (model.predict(x).argmax(1) == y).mean() > 0.95
+    assert model.score(mx.io.NDArrayIter(x, y, 10)) > 0.95
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float64", "int32", "int8"])
-def test_dtypes(tmp_path, dtype):
-    path = str(tmp_path / "m")
-    mx.model.save_checkpoint(path, 12345, None, {"a:b": nd.array([1, 2], dtype=dtype)}, {})
-    args, _ = mx.model.load_params(path, 12345)
-    assert np.dtype(args["a:b"].dtype) == dtype and args["a:b"].asnumpy().tolist() == [1, 2]
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+def test_refusals():
+    x, y = examples()
+    model = mx.model.FeedForward(network(), num_epoch=1)
+    for call, error, text in (
+        (lambda: mx.model.FeedForward(lambda key: network()), TypeError, "BucketingModule"),
+        (lambda: model.predict(x), mx.MXNetError, "no parameters"),
+        (lambda: model.fit(x), ValueError, "y must be"),
+        (lambda: model.fit(x, y.reshape(5, 8)), ValueError, "1D or 2D"),
+        (lambda: model.fit("x"), TypeError, "DataIter"),
+        (lambda: model.fit(x, y, eval_data=3), TypeError, "Eval data"),
+        (lambda: mx.model.FeedForward(network()).fit(x, y), TypeError, "num_epoch"),
+        (lambda: mx.model.FeedForward(network()).save("x"), AssertionError, "epoch"),
+    ):
+        with pytest.raises(error, match=text):
+            call()
 
 
-@pytest.mark.parametrize(
-    "content,text",
-    [
-        (b"", "byte 0"),
-        (b"PK\x03\x04 another kind of file altogether", "byte 0"),
-        (lambda good: good[:-5], "byte"),
-        (lambda good: good[: len(good) // 2], "byte"),
-    ],
-)
-def test_broken_parameters(prefix, content, text):
-    name = f"{prefix}-0001.params"
-    good = Path(name).read_bytes()
-    Path(name).write_bytes(content(good) if callable(content) else content)
-    with pytest.raises(mx.MXNetError, match=f"model-0001.params.*{text}"):
-        mx.model.load_checkpoint(prefix, 1)
-
-
-def test_missing_files(prefix):
-    with pytest.raises(mx.MXNetError, match="0009.params"):
-        mx.model.load_checkpoint(prefix, 9)
-    with pytest.raises(mx.MXNetError, match="other-symbol.json"):
-        mx.model.load_checkpoint(prefix + "other", 1)
-    with pytest.raises(mx.MXNetError, match="nosuch"):
-        mx.model.save_checkpoint("/nosuch-folder/model", 1, network(), {}, {})
-
-
-def test_parameters_that_are_no_checkpoint(prefix):
-    nd.save(f"{prefix}-0002.params", {"w": nd.ones(1)})
-    nd.save(f"{prefix}-0003.params", [nd.ones(1)])
-    with pytest.raises(mx.MXNetError, match="'w' is neither"):
-        mx.model.load_params(prefix, 2)
-    with pytest.raises(mx.MXNetError, match="without names"):
-        mx.model.load_params(prefix, 3)
-
-
-def edited(change):
-    graph = json.loads(network().tojson())
-    change(graph)
-    return json.dumps(graph)
-
-
-def with_input(value):
-    return lambda graph: graph["nodes"][3]["inputs"].__setitem__(0, value)
-
-
-@pytest.mark.parametrize(
-    "text,message",
-    [
-        ("", "not JSON, line 1"),
-        (network().tojson()[:200], "not JSON, line"),
-        ("[]", "expected an object"),
-        ("{}", "nodes"),
-        (b"\x80\x01\xff", "not UTF-8"),
-        (edited(lambda g: g["nodes"][3].update(op="NoSuch")), "node 3 'fc1'.*NoSuch"),
-        (edited(lambda g: g["nodes"][3]["attrs"].update(nosuch="1")), "node 3 'fc1'.*nosuch.*num_hidden"),
-        (edited(lambda g: g["nodes"][3]["attrs"].update(num_hidden="abc")), "node 3 'fc1'.*num_hidden.*abc"),
-        (edited(lambda g: g["nodes"][3].pop("attrs")), "node 3 'fc1'.*num_hidden"),
-        (edited(with_input([4, 0, 0])), "cycle"),
-        (edited(with_input([3, 0, 0])), "node 3 'fc1'.*cycle"),
-        (edited(with_input([99, 0, 0])), "node 3 'fc1'.*99"),
-        (edited(with_input([-1, 0, 0])), "node 3 'fc1'.*-1"),
-        (edited(with_input([0, 5, 0])), "node 3 'fc1'.*output 5"),
-        (edited(with_input([2**32, 0, 0])), "node 3 'fc1'.*4294967296"),
-        (edited(lambda g: g["heads"].__setitem__(0, [99, 0, 0])), "head 0.*99"),
-        (edited(lambda g: g["nodes"][3]["inputs"].pop()), "node 3 'fc1'.*3 inputs.*found 2"),
-        (edited(lambda g: g["nodes"].__setitem__(3, "x")), "node 3"),
-    ],
-)
-def test_broken_graphs(prefix, text, message):
-    Path(f"{prefix}-symbol.json").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(mx.MXNetError, match=message) as raised:
-        mx.model.load_checkpoint(prefix, 1)
-    assert "model-symbol.json" in str(raised.value)
+@pytest.mark.parametrize("on_store", [True, False])
+def test_helpers_of_old_trainers(on_store):
+    weights, grads = [[nd.ones((2,)) for _ in range(2)]], [[nd.ones((2,)), nd.ones((2,)) * 2]]
+    kv, update_on_kvstore = _create_kvstore("local", 2, {"w": weights[0][0]})
+    assert update_on_kvstore
+    optimizer = mx.optimizer.SGD(learning_rate=0.1)
+    if on_store:
+        kv.set_optimizer(optimizer)
+    _initialize_kvstore(kv, weights, {"w": nd.ones((2,))}, ["w"], on_store)
+    if on_store:
+        _update_params_on_kvstore(weights, grads, kv, ["w"])
+    else:
+        _update_params(weights, grads, mx.optimizer.get_updater(optimizer), 2, kv, ["w"])
+    for weight in weights[0]:
+        np.testing.assert_allclose(weight.asnumpy(), 0.7, rtol=1e-6)

@@ -122,7 +122,7 @@ def test_refused_parameters_change_nothing(params, options, error, text):
     assert not module.params_initialized
     with pytest.raises(AssertionError, match="set_params"):
         module.forward(Batch([X]))
-    assert all((v.asnumpy() == 0).all() for v in module._executor.arg_dict.values())
+    assert all((v.asnumpy() == 0).all() for v in module._exec_group.execs[0].arg_dict.values())
 
 
 def test_allow_missing_and_allow_extra():

@@ -10,7 +10,8 @@ import cyexec
 from tests.golden.training import make
 
 # Floats of MXNet are made in float32 almost everywhere: a few units of its last place. Rates are Python floats.
-RTOL = {"lr_scheduler": 1e-12}
+# Modules train: round-off grows from step to step.
+RTOL = {"lr_scheduler": 1e-12, "module": 2e-5}
 # Moments of 200,000 random numbers, whose own deviation is below a third of this.
 # MXNet's LAMB takes the norm of the float16 weight, not of its float32 copy: half a unit of its last place is 5e-4, of which
 # the rate takes a tenth.
