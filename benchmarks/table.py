@@ -38,14 +38,15 @@ def table(title: str, rows: list[Row], peers: list[str]) -> str:
     """One section: figures of every peer that has any, and cyexec's ratios to MXNet and to the best of the others."""
     shown = [p for p in peers if any(row.figures.get(p) for row in rows)]
     with_mxnet = "mxnet" in shown
-    heads = [title, *shown, *(["/ mxnet"] if with_mxnet else []), "/ best"]
+    heads = [title, *shown, *(["/ mxnet"] if with_mxnet else []), *(["/ best"] if len(shown) > 1 else [])]
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for row in rows:
         own = row.figure("cyexec")
         cells = [row.name, *(show(row.figure(p), row.unit) for p in shown)]
         cells += [ratio(own, row.figure("mxnet"))] if with_mxnet else []
-        lines.append("| " + " | ".join([*cells, ratio(own, row.best)]) + " |")
-    if len(rows) > 1:
+        cells += [ratio(own, row.best)] if len(shown) > 1 else []
+        lines.append("| " + " | ".join(cells) + " |")
+    if len(rows) > 1 and len(shown) > 1:
         cells = ["geometric mean", *("" for _ in shown)]
         if with_mxnet:
             cells.append(mean_ratio([(row.figure("cyexec"), row.figure("mxnet")) for row in rows]))

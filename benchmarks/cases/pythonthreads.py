@@ -1,0 +1,31 @@
+"""Python threads that run at the same time, an executor each, one thread each: seconds for all to finish one forward.
+
+With as many cores, two Python threads take as long as one where nothing is shared that need not be.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from ..networks import load
+from .common import Case, mx_bound
+
+NETWORK, FORWARDS = "mobilenetv2", 10
+
+
+def cyexec(count, mx):
+    """`FORWARDS` forwards in each thread: starting them is not what is measured."""
+    mx.set_num_threads(1)
+    executors = [mx_bound(load(NETWORK), mx) for _ in range(count)]
+    pool = ThreadPoolExecutor(count)
+
+    def work(executor):
+        for _ in range(FORWARDS):
+            executor.forward()
+
+    return lambda: list(pool.map(work, executors))
+
+
+CASES = [
+    Case(f"{FORWARDS} {NETWORK} in each of {count} Python thread{'s' if count > 1 else ''}", {"cyexec": partial(cyexec, count)})
+    for count in (1, 2)
+]
