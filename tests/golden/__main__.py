@@ -1,4 +1,4 @@
-"""Make `operators.npz`, `ndarray`, `params` and `zoo` again: ``make golden ORACLE=/path/to/a/python/with/mxnet``.
+"""Make `operators.npz`, `ndarray`, `params`, `zoo` and `compat` again: ``make golden ORACLE=/path/to/a/python/with/mxnet``.
 
 ``ORACLE=... python -m tests.golden new`` asks only what `operators.npz` has no fresh answer for.
 """
@@ -20,5 +20,5 @@ with tempfile.TemporaryDirectory() as folder:
     cases = str(Path(folder) / "cases.npz")
     export(cases, str(HERE / "operators.npz") if ONLY_NEW else None)
     subprocess.run([os.environ["ORACLE"], HERE / "run_oracle.py", cases, HERE / "operators.npz"], check=True)
-for script in () if ONLY_NEW else ("ndarray/make.py", "params/make.py", "zoo/make.py"):
+for script in () if ONLY_NEW else ("ndarray/make.py", "params/make.py", "zoo/make.py", "compat/make.py"):
     subprocess.run([os.environ["ORACLE"], HERE / script], check=True)
