@@ -86,6 +86,36 @@ cdef extern from "blocked_depthwise.h" nogil:
     void depthwise_pack_weights(const blocked_shape* s, const blocked_weights* w, float* packed, long b0,
                                 long b1) noexcept
 
+cdef extern from "blocked_winograd.h" nogil:
+    ctypedef struct winograd_plan:
+        blocked_shape s
+        long m
+        long together
+        long chunk
+        long slots
+        long* offsets
+        long x_batch
+        long y_batch
+    ctypedef struct winograd_operands:
+        const float* x
+        const float* w
+        const float* residual
+        float* y
+        float* v
+        float* m
+        const blocked_input* input
+        const blocked_epilogue* epilogue
+    void winograd_measure(winograd_plan* p) noexcept
+    void winograd_fill_offsets(winograd_plan* p) noexcept
+    long winograd_points(const winograd_plan* p) noexcept
+    long winograd_v_size(const winograd_plan* p) noexcept
+    long winograd_m_size(const winograd_plan* p) noexcept
+    void winograd_run(const winograd_plan* p, const winograd_operands* o, const blocked_team* team) noexcept
+    void winograd_pack_weights(const blocked_shape* s, int m, const blocked_weights* w, float* packed, long f0,
+                               long f1) noexcept
+
+WINOGRAD = {"winograd4": 4, "winograd2": 2}  # algorithm: outputs of a patch, in each direction
+
 
 cdef inline long blocks_of(long channels) noexcept nogil:
     return (channels + BLOCK - 1) // BLOCK
@@ -120,13 +150,18 @@ cdef class PackWeights(Step):
     cdef const float[::1] scale       # IN, or empty
     cdef float[::1] packed            # OUT
     cdef bint plain, depthwise
+    cdef int winograd                 # outputs of a patch, or 0
 
     def __init__(self, reads, writes, *, algorithm, transposed=False, **geometry):
         cdef blocked_shape* s = &self.shape
         set_shape(s, geometry)
         self.w, self.packed = reads[0].reshape(-1), writes[0].reshape(-1)
         self.plain, self.depthwise = algorithm == "plain", algorithm == "depthwise"
+        self.winograd = WINOGRAD.get(algorithm, 0)
         self.weights.transposed = transposed
+        taps = (self.winograd + 2) ** 2 if self.winograd else s.kernel[0] * s.kernel[1]
+        if self.winograd and tuple(s.kernel) != (3, 3):
+            raise ValueError(f"PackWeights: {algorithm} for {geometry}")
         if self.w.shape[0] != s.filters * direct_depth(s):
             raise ValueError(f"PackWeights: {self.w.shape[0]} weights, expected {s.filters * direct_depth(s)}")
         if len(reads) > 1:
@@ -135,7 +170,7 @@ cdef class PackWeights(Step):
                 raise ValueError(f"PackWeights: {self.scale.shape[0]} factors for {s.filters} filters, "
                                  f"transposed={transposed}")
             self.weights.scale = &self.scale[0]
-        if self.packed.shape[0] != blocks_of(s.filters) * BLOCK * direct_depth(s):
+        if self.packed.shape[0] != blocks_of(s.filters) * BLOCK * (s.channels // s.groups) * taps:
             raise ValueError(f"PackWeights: room for {self.packed.shape[0]} packed weights")
         self.weights.w = &self.w[0]
         self.cost = self.packed.shape[0] * 1.0
@@ -144,6 +179,8 @@ cdef class PackWeights(Step):
         cdef Span part = share(team, blocks_of(self.shape.filters), 1)
         if self.depthwise:
             depthwise_pack_weights(&self.shape, &self.weights, &self.packed[0], part.start, part.stop)
+        elif self.winograd:
+            winograd_pack_weights(&self.shape, self.winograd, &self.weights, &self.packed[0], part.start, part.stop)
         else:
             direct_pack_weights(&self.shape, self.plain, &self.weights, &self.packed[0], part.start, part.stop)
 
@@ -301,3 +338,53 @@ cdef class Depthwise(ConvBase):
         o.residual = &self.residual[0] if self.residual.shape[0] else NULL
         o.epilogue = &self.epilogue
         depthwise_run(&self.plan, &o, &members)
+
+
+cdef class Winograd(ConvBase):
+    """Convolution of 3x3 kernels with stride 1. `algorithm`: "winograd4" or "winograd2", the outputs of a patch each way.
+
+    `together`: blocks of 14 patches that are transformed at a time; `chunk`: of these that a thread multiplies at a time;
+    `slots`: threads that have an area for products.
+    """
+    cdef winograd_plan plan
+
+    def __init__(self, reads, writes, *, algorithm, together, chunk, slots, operands=(), act1=("none",), act2=("none",),
+                 x_batch=0, y_batch=0, **geometry):
+        cdef winograd_plan* p = &self.plan
+        cdef long needed
+        set_shape(&self.shape, geometry)
+        p.s, p.m = self.shape, WINOGRAD[algorithm]
+        if (tuple(p.s.kernel) != (3, 3) or tuple(p.s.stride) != (1, 1) or tuple(p.s.dilate) != (1, 1)
+                or p.s.groups != 1):
+            raise ValueError(f"Winograd: not a 3x3 convolution of stride 1: {geometry}")
+        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, False)
+        if min(together, chunk, slots) < 1:
+            raise ValueError(f"Winograd: together={together}, chunk={chunk}, slots={slots}")
+        p.together, p.chunk, p.slots, p.x_batch, p.y_batch = together, chunk, slots, self.x_batch, self.y_batch
+        winograd_measure(p)
+        needed = winograd_v_size(p) + slots * winograd_m_size(p)
+        if self.work.shape[0] < needed:
+            raise ValueError(f"workspace of {self.work.shape[0]} elements; needs {needed}")
+        if self.w.shape[0] != blocks_of(p.s.filters) * BLOCK * p.s.channels * winograd_points(p):
+            raise ValueError(f"Winograd: {self.w.shape[0]} packed weights do not fit the geometry")
+        p.offsets = <long*>malloc(blocks_of(p.s.channels) * sizeof(long))
+        if p.offsets == NULL:
+            raise MemoryError("cannot allocate the offsets of a convolution")
+        winograd_fill_offsets(p)
+        self.cost = self.products() / 500 + 1000
+
+    def __dealloc__(self):
+        free(self.plan.offsets)
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef blocked_team members
+        cdef winograd_operands o
+        if self.y.shape[0] == 0:
+            return
+        members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
+        o.x, o.w, o.y = &self.x[0], &self.w[0], &self.y[0]
+        o.residual = &self.residual[0] if self.residual.shape[0] else NULL
+        o.v = &self.work[0]
+        o.m = o.v + winograd_v_size(&self.plan)
+        o.input, o.epilogue = &self.input, &self.epilogue
+        winograd_run(&self.plan, &o, &members)

@@ -9,6 +9,8 @@ Algorithms
 "plain"      first layers: the input is plain NCHW of few channels, the output blocked
 "pointwise"  1x1, stride 1: the input is read where it is
 "depthwise"  one filter a channel
+"winograd4"  3x3, stride 1, by patches of 4x4 outputs: a quarter of the products
+"winograd2"  the same by patches of 2x2 outputs
 "direct"     any kernel, stride, dilation, padding; groups of whole blocks
 """
 
@@ -29,7 +31,11 @@ BLOCK = 16
 PLAIN_CHANNELS = 4  # a plain input of at most so many channels is read as it is
 SLOTS = 8  # threads that have a scratch area; more would compute nothing in steps that need one
 SCRATCH = 64 * 1024  # elements of a scratch area: it and the weights of two filter blocks fit a second-level cache
+PATCHES = 14  # a block of patches, as in blocked_winograd.h
+TRANSFORMED = 512 * 1024  # elements of transformed patches at a time: the third-level cache's, or the second-level ones'
 FLOAT32 = np.dtype(np.float32)
+
+WINOGRAD = {"winograd4": 4, "winograd2": 2}  # algorithm: outputs of a patch, in each direction
 
 NONE: Act = ("none",)
 RELU: Act = ("clip", 0.0, float("inf"))
@@ -60,6 +66,10 @@ def _is_pointwise(g: Geometry) -> bool:
     return g["taps"] == g["stride"] == (1, 1, 1) and g["pad"] == (0, 0, 0) and not _is_depthwise(g)
 
 
+def _is_winograd(g: Geometry) -> bool:
+    return g["taps"] == (1, 3, 3) and g["stride"] == g["dilate"] == (1, 1, 1) and g["groups"] == 1
+
+
 def supports(geometry: Geometry) -> bool:
     """Whether there is an algorithm for blocked (or, of few channels, plain) input. Others stay with ``conv.Forward``."""
     g = geometry
@@ -83,6 +93,8 @@ def algorithms(geometry: Geometry) -> tuple[str, ...]:
     if _is_depthwise(g):
         return ("depthwise",)
     found = ["direct"]
+    if _is_winograd(g):
+        found += ["winograd4", "winograd2"]
     if _is_pointwise(g):
         found.append("pointwise")
     if reads_plain(g):
@@ -102,13 +114,33 @@ def choose(geometry: Geometry, input_layout: str = "blocked", transformed: bool 
         return "depthwise"
     if _is_pointwise(g) and not transformed:
         return "pointwise"
+    if _is_winograd(g):
+        return min(("direct", "winograd4", "winograd2"), key=lambda algorithm: _estimate(g, algorithm))
     return "direct"
+
+
+def _estimate(g: Geometry, algorithm: str) -> float:
+    """Time of a 3x3 convolution of stride 1, in cycles of a thread that multiplies 32 pairs in one.
+
+    The packed weights come from memory, at the 4.5 bytes a cycle that are left to each of two threads, and half of that
+    is hidden behind the products. Transforms cost what they were measured to cost.
+    """
+    channels, filters = g["channels"], -(-g["filters"] // BLOCK) * BLOCK
+    reading = packed_size(g, algorithm) * 4 / 4.5 / 2
+    if algorithm == "direct":
+        return 0.9 * (9 * channels * filters * g["batch"] * g["out_size"][1] * g["out_size"][2] / 32 + reading)
+    m = WINOGRAD[algorithm]
+    points = (m + 2) ** 2
+    patches = g["batch"] * -(-g["out_size"][1] // m) * -(-g["out_size"][2] // m)
+    # A tile of few patches waits for weights; transforms take 3 cycles for a point of a block of channels.
+    products = points * channels * filters / 32 * max(patches, -(-patches // PATCHES) * 11)
+    return products + 3 * points * patches * (-(-channels // BLOCK) + filters // BLOCK) + reading
 
 
 def packed_size(geometry: Geometry, algorithm: str) -> int:
     """Elements of the packed weights."""
     g = geometry
-    taps = g["taps"][1] * g["taps"][2]
+    taps = (WINOGRAD[algorithm] + 2) ** 2 if algorithm in WINOGRAD else g["taps"][1] * g["taps"][2]
     return -(-g["filters"] // BLOCK) * BLOCK * (g["channels"] // g["groups"]) * taps
 
 
@@ -165,10 +197,28 @@ def _direct_arguments(geometry: Geometry, algorithm: str) -> tuple[dict[str, Any
     return {"algorithm": algorithm, "rows": rows, "cols": cols, "slots": slots, **g}, one * SLOTS
 
 
+def _winograd_arguments(g: Geometry, algorithm: str) -> tuple[dict[str, Any], int]:
+    """Arguments of a ``blocked_conv.Winograd`` step, and the elements of its workspace."""
+    m = WINOGRAD[algorithm]
+    points, channels = (m + 2) ** 2, -(-g["channels"] // BLOCK) * BLOCK
+    patches = g["batch"] * -(-g["out_size"][1] // m) * -(-g["out_size"][2] // m)
+    blocks = max(1, -(-patches // PATCHES))
+    one = points * channels * PATCHES
+    together = min(blocks, max(4, TRANSFORMED // one))
+    together = -(-blocks // -(-blocks // together))
+    # The weights pass once for each chunk of patches: larger ones where they are too many for a second-level cache.
+    chunk = min(together, 4 if points * channels * g["filters"] > TRANSFORMED else 2)
+    size = together * one + SLOTS * points * chunk * PATCHES * 2 * BLOCK
+    return {"algorithm": algorithm, "together": together, "chunk": chunk, "slots": SLOTS, **g}, size
+
+
 def step_arguments(geometry: Geometry, algorithm: str) -> tuple[str, dict[str, Any], int]:
     """Return the kernel ("family.Class") of a convolution, its arguments, and the elements of its workspace."""
     if algorithm == "depthwise":
         return "blocked_conv.Depthwise", dict(geometry), 0
+    if algorithm in WINOGRAD:
+        args, size = _winograd_arguments(geometry, algorithm)
+        return "blocked_conv.Winograd", args, size
     args, size = _direct_arguments(geometry, algorithm)
     return "blocked_conv.Direct", args, size
 

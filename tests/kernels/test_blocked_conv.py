@@ -22,7 +22,7 @@ channel_counts = st.one_of(st.integers(1, 70), st.sampled_from([16, 32, 48, 64])
 @st.composite
 def geometries(draw):
     """A convolution of any shape, and the algorithm for it."""
-    algorithm = draw(st.sampled_from(["plain", "pointwise", "direct", "grouped", "depthwise"]))
+    algorithm = draw(st.sampled_from([*blocked.WINOGRAD, "plain", "pointwise", "direct", "grouped", "depthwise"]))
     size = (draw(st.integers(1, 20)), draw(st.integers(1, 40)))
     channels, filters, groups = draw(channel_counts), draw(channel_counts), 1
     if algorithm == "grouped":
@@ -32,6 +32,9 @@ def geometries(draw):
         channels = draw(st.integers(1, blocked.PLAIN_CHANNELS))
     if algorithm == "pointwise":
         return geometry(draw(st.integers(0, 3)), channels, filters, size, (1, 1)), algorithm
+    if algorithm in blocked.WINOGRAD:
+        pad = (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
+        return geometry(draw(st.integers(0, 3)), channels, filters, size, (3, 3), pad=pad), algorithm
     taps = (draw(st.integers(1, 5)), draw(st.integers(1, 5)))
     stride, dilate = draw(pairs), draw(pairs)
     pad = (draw(st.integers(0, 3)), draw(st.integers(0, 3)))
@@ -76,7 +79,7 @@ def test_agrees_with_plain_loop(level, drawn, with_bias, with_residual, in_place
     if blocked.PRELU in (act1, act2 if with_residual else None):
         operands["slopes"] = slopes
     source = x
-    if transformed and algorithm == "direct":
+    if transformed and algorithm in ("direct", *blocked.WINOGRAD):
         operands["scale"], operands["shift"] = numbers(rng, g["channels"]), numbers(rng, g["channels"])
         affine = x.astype(np.float64) * operands["scale"][:, None, None] + operands["shift"][:, None, None]
         source = np.maximum(affine, 0)
@@ -93,12 +96,29 @@ def test_agrees_with_plain_loop(level, drawn, with_bias, with_residual, in_place
     packed = pack(w, g, algorithm, scale)
     y = run_conv(x, packed, g, algorithm, **args)
     # A sum of n products is off by at most n roundings of the sum of magnitudes (Higham 2002, 3.1); a few for the rest.
+    # Winograd's transforms add all numbers of a patch, with factors of up to 10 (the rows of A, B and G).
+    if algorithm in blocked.WINOGRAD:
+        bound = bound + 10 * terms(g) / 9
     assert np.all(np.abs(unblock(y, g["filters"]) - want) <= (terms(g) + 8) * EPS * (bound + 2))
     assert np.isfinite(y).all()  # the lanes that are no filters too
     for threads in (2, 3):
         np.testing.assert_array_equal(run_conv(x, packed, g, algorithm, threads, **args), y)  # bit by bit
 
 
+@pytest.mark.parametrize("algorithm", blocked.WINOGRAD)
+def test_winograd_is_as_exact_as_promised(level, algorithm):
+    """Root mean square of the error over that of the result, for numbers as they come from a relu."""
+    rng = np.random.default_rng(0)
+    g = geometry(1, 256, 32, (30, 30), (3, 3), pad=(1, 1))
+    x = np.maximum(rng.standard_normal((1, 256, 30, 30)), 0).astype(np.float32)
+    w = rng.standard_normal((32, 256, 3, 3)).astype(np.float32)
+    want = convolve(x, w, g)
+    off = unblock(run_conv(x, pack(w, g, algorithm), g, algorithm), 32) - want
+    assert np.sqrt((off**2).mean()) < 2e-6 * np.sqrt((want**2).mean())
+    assert np.abs(off).max() < 2e-5 * np.sqrt((want**2).mean())
+
+
+@pytest.mark.parametrize("forced", ["", *blocked.WINOGRAD])
 @pytest.mark.parametrize(
     "g",
     [
@@ -110,14 +130,18 @@ def test_agrees_with_plain_loop(level, drawn, with_bias, with_residual, in_place
     ],
     ids=str,
 )
-def test_rectangles(level, g):
-    algorithm = blocked.choose(g, "plain" if blocked.reads_plain(g) else "blocked")
+def test_rectangles(level, g, forced):
+    """Images of several rectangles, or blocks of patches."""
+    if forced and forced not in blocked.algorithms(g):
+        pytest.skip("not a 3x3 convolution of stride 1")
+    algorithm = forced or blocked.choose(g, "plain" if blocked.reads_plain(g) else "blocked")
     rng = np.random.default_rng(1)
     x = numbers(rng, g["batch"], g["channels"], *g["in_size"][1:])
     w = numbers(rng, g["filters"], g["channels"], *g["taps"][1:])
     packed = pack(w, g, algorithm)
     y = run_conv(x, packed, g, algorithm)
     bound = convolve(np.abs(x), np.abs(w), g)
+    bound += 10 * terms(g) / 9 if forced else 0
     assert np.all(np.abs(unblock(y, g["filters"]) - convolve(x, w, g)) <= (terms(g) + 2) * EPS * bound)
     for threads in (2, 5):
         np.testing.assert_array_equal(run_conv(x, packed, g, algorithm, threads), y)
