@@ -1,23 +1,24 @@
 from collections.abc import Sequence
 from typing import Literal
 
-class Search:
+from ._skyline import Skyline
+
+class Search(Skyline):
     nodes: int
-    work: int
     def __init__(
         self,
-        first: Sequence[int],
-        last: Sequence[int],
+        pieces: Sequence[Sequence[tuple[int, int]]],
         size: Sequence[int],
         align: Sequence[int],
         slack: Sequence[int],
+        fixed: Sequence[int],
         sections: int,
         *,
-        memo: bool = True,
         release: bool = True,
+        weights: bool = True,
+        memo: bool = True,
         twins: bool = True,
         hop: bool = True,
-        weights: bool = True,
     ) -> None: ...
     def run(
         self,

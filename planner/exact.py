@@ -16,6 +16,7 @@ import numpy as np
 from ._exact import Search
 from .blocks import Blocks, Int64
 
+MOST_ROWS = 20_000
 MOST_INCIDENCES = 3_000_000  # of blocks and sections: beyond, a step of the search costs milliseconds
 QUICK_WORK = 16_000_000  # blocks looked at for the first question without a time limit: about 20 ms
 _UNLIMITED = 2**62
@@ -35,44 +36,47 @@ class Question:
     """State one arena in the search's terms: sections instead of steps, units instead of bytes.
 
     Sections are the maximal sets of blocks alive together, in order of time; the unit divides every size, rounded up
-    to the common alignment, so that the places of canonical plans (sums of sizes, aligned) are whole units.
+    to the common alignment, and every fixed offset, so that the places of canonical plans (sums of sizes from 0 or from a
+    fixed offset, aligned) are whole units.
     """
 
     def __init__(self, blocks: Blocks, **rules: bool) -> None:
         self.blocks = blocks
-        self.alive = blocks.row_block
-        start, end = blocks.row_start, blocks.row_end
-        ends = np.unique(end)
-        begun = np.searchsorted(np.sort(start), ends, "left")
-        closing = ends[np.diff(begun, prepend=0) > 0]
-        self.first = np.searchsorted(closing, start, "right")
-        self.last = np.searchsorted(closing, end, "right")
+        self.alive, first_row = np.unique(blocks.row_block, return_index=True)
+        first, last, self.sections = _sections(blocks)
+        self.width = np.add.reduceat(last - first, first_row)
+        pieces = np.split(np.column_stack([first, last]), first_row[1:])
         align = blocks.align[self.alive]
         grain = int(np.gcd.reduce(align))
         self.size = -(-blocks.size[self.alive] // grain) * grain
-        self.unit = _unit(int(np.gcd.reduce(self.size)), set(align.tolist()))
-        self.sections = len(closing)
-        units = [value // self.unit if value % self.unit == 0 else 1 for value in align.tolist()]
+        fixed = blocks.fixed[self.alive]
+        self.unit = _unit(int(np.gcd.reduce([*self.size, *fixed[fixed > 0]])), set(align.tolist()))
         slack = self.size - blocks.size[self.alive]
-        first, last, size = self.first.tolist(), self.last.tolist(), (self.size // self.unit).tolist()
-        self.search = Search(first, last, size, units, slack.tolist(), self.sections, **rules)
+        self.search = Search(
+            [_ranges(piece.tolist()) for piece in pieces],
+            (self.size // self.unit).tolist(),
+            [value // self.unit if value % self.unit == 0 else 1 for value in align.tolist()],
+            slack.tolist(),
+            np.where(fixed < 0, -1, fixed // self.unit).tolist(),
+            self.sections,
+            **rules,
+        )
         # Every canonical plan ends with some block: its total is a whole number of units less that block's slack.
         self.slacks = sorted(set(slack.tolist()), reverse=True)
         self.strategies = self._strategies()
 
     @staticmethod
     def possible(blocks: Blocks) -> bool:
-        """Whether the search can state `blocks`: single lifetimes, no fixed offsets, not too many."""
-        rows = blocks.row_block
-        if not len(rows) or len(rows) > 20_000 or (blocks.fixed >= 0).any() or (np.diff(rows) == 0).any():
+        """Whether there are not too many blocks for the search."""
+        if not len(blocks.row_block) or len(blocks.row_block) > MOST_ROWS:
             return False
-        moments = np.searchsorted(np.unique(blocks.row_end), np.concatenate([blocks.row_start, blocks.row_end]))
-        return int(moments[len(rows) :].sum() - moments[: len(rows)].sum()) <= MOST_INCIDENCES
+        first, last, _ = _sections(blocks)
+        return int((last - first).sum()) <= MOST_INCIDENCES
 
     def _strategies(self) -> list[tuple[list[int], int]]:
         """Orders of blocks and ways of counting branches that take turns; none is best for all problems."""
-        width, size = self.last - self.first, self.size
-        life = self.blocks.row_end - self.blocks.row_start
+        width, size = self.width, self.size
+        life = (self.blocks.end - self.blocks.start)[self.alive]
         sorted_by = {
             "width": np.lexsort((-size, -width)),
             "life": np.lexsort((-size, -life)),
@@ -88,7 +92,7 @@ class Question:
         answer = self.search.run(units, units * self.unit - capacity, self.strategies, work, deadline)
         if answer is None or answer is False:
             return answer
-        offsets = np.zeros(len(self.blocks.size), np.int64)
+        offsets = np.maximum(self.blocks.fixed, 0)
         offsets[self.alive] = np.array(answer, np.int64) * self.unit
         return offsets
 
@@ -102,6 +106,36 @@ class Question:
         """Return the possible total of that number, in bytes."""
         units, k = divmod(level, len(self.slacks))
         return units * self.unit - self.slacks[k]
+
+
+def _end_of_the_dead(blocks: Blocks) -> int:
+    """Return where the blocks end that are never alive: the arena holds them, but the search does not see them."""
+    dead = np.ones(len(blocks.size), bool)
+    dead[blocks.row_block] = False
+    return int((blocks.size + np.maximum(blocks.fixed, 0))[dead].max(initial=0))
+
+
+def _sections(blocks: Blocks) -> tuple[Int64, Int64, int]:
+    """Return the sections of each row, half-open, and how many sections there are.
+
+    One ends with each end before which something began since the last one.
+    """
+    ends = np.unique(blocks.row_end)
+    begun = np.searchsorted(np.sort(blocks.row_start), ends, "left")
+    closing = ends[np.diff(begun, prepend=0) > 0]
+    first, last = (np.searchsorted(closing, times, "right") for times in (blocks.row_start, blocks.row_end))
+    return first, last, len(closing)
+
+
+def _ranges(piece: list[list[int]]) -> list[tuple[int, int]]:
+    """Join ranges of sections that touch."""
+    joined: list[tuple[int, int]] = []
+    for low, high in piece:
+        if joined and joined[-1][1] == low:
+            joined[-1] = (joined[-1][0], high)
+        else:
+            joined.append((low, high))
+    return joined
 
 
 def _unit(unit: int, aligns: set[int]) -> int:
@@ -142,9 +176,11 @@ def improve(
         return Outcome(offsets, total, bound, False)
     question, improved, spent = Question(blocks), False, 0
     work = QUICK_WORK if deadline is None else 4 * QUICK_WORK
-    low, high = question.level(bound), question.level(total)
+    idle = _end_of_the_dead(blocks)
+    low = question.level(bound) if bound > idle else question.level(idle + 1) - 1
+    high = question.level(total)
     bound = max(bound, min(question.total(low), total))
-    while low < high:
+    while low < high and total > bound:
         failed, target = low - 1, low
         if capacity is not None:
             if total <= capacity or bound > capacity:
@@ -166,7 +202,7 @@ def improve(
                 progress(total, bound)
             if deadline is not None and monotonic() >= deadline:
                 return Outcome(offsets, total, bound, improved)
-            if capacity is not None and (total <= capacity or bound > capacity):
+            if total <= bound or (capacity is not None and (total <= capacity or bound > capacity)):
                 return Outcome(offsets, total, bound, improved)
             if capacity is not None or high - failed <= 1 + high // 512:
                 break

@@ -47,11 +47,42 @@ def problems(draw, most_buffers=12, fancy=False, **options):
     return Problem(draw(st.permutations(pinned)))
 
 
+@st.composite
+def pinned_problems(draw, most_buffers=6, steps=6, most=12, aligns=(1, 2, 3, 4)):
+    """Draw a problem of one arena in which some buffers have gaps and some are fixed, low, without clashing."""
+    made = []
+    for i in range(draw(st.integers(0, most_buffers))):
+        b = draw(buffers(f"b{i}", steps=steps, most=most, aligns=aligns))
+        gaps = ()
+        if b.end - b.start >= 3 and draw(st.booleans()):
+            low = draw(st.integers(b.start + 1, b.end - 2))
+            gaps = ((low, draw(st.integers(low + 1, b.end - 1))),)
+        b = Buffer(b.id, b.start, b.end, b.size, b.align, gaps=gaps)
+        if draw(st.integers(0, 3)) == 0:
+            pinned = Buffer(b.id, b.start, b.end, b.size, b.align, b.align * draw(st.integers(0, 6)), gaps)
+            if not any(c.offset is not None and clash(pinned, pinned.offset, c, c.offset) for c in made):
+                b = pinned
+        made.append(b)
+    return Problem(made)
+
+
+def meet(b, c):
+    """Say whether two buffers are alive at the same step."""
+    return any(max(low, low2) < min(high, high2) for low, high in b.lifetimes for low2, high2 in c.lifetimes)
+
+
+def clash(b, at_b, c, at_c):
+    """Say whether two buffers at these offsets overlap in time and place."""
+    return meet(b, c) and at_b < at_c + c.size and at_c < at_b + b.size
+
+
 def lowest_place(b, placed):
     """Return the lowest aligned offset of `b` among `placed`, pairs of buffer and offset."""
+    if b.offset is not None:
+        return b.offset
     if b.size == 0 or b.start == b.end:
         return 0
-    met = [(o, o + c.size) for c, o in placed if c.start < b.end and b.start < c.end and c.size and c.start < c.end]
+    met = [(o, o + c.size) for c, o in placed if c.size and meet(b, c)]
     places = sorted({0} | {high + -high % b.align for _, high in met})
     return next(o for o in places if all(o + b.size <= low or high <= o for low, high in met))
 
@@ -65,10 +96,14 @@ def greedy_total(buffers):
 
 
 def least_total(buffers):
-    """Return the true optimum by placing in every order at the lowest free place (Moffitt 2023: one order is best)."""
+    """Return the true optimum by placing in every order at the lowest free place (Moffitt 2023: one order is best).
+
+    Fixed buffers come first: all others can be pushed down until they rest on one of them, on each other or on 0.
+    """
     best = None
-    for order in permutations(buffers):
-        placed = []
+    fixed = [(b, b.offset) for b in buffers if b.offset is not None]
+    for order in permutations([b for b in buffers if b.offset is None]):
+        placed = list(fixed)
         for b in order:
             placed.append((b, lowest_place(b, placed)))
         total = max((o + b.size for b, o in placed), default=0)
