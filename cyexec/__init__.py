@@ -38,6 +38,7 @@ from . import (
     rnn,
     runtime,
     symbol,
+    test_utils,
 )
 from . import image as img
 from . import initializer as init
@@ -61,9 +62,9 @@ from .symbol import Symbol
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
-    "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
+    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback",
+    "context", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
     "initializer", "io", "kv", "kvstore", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
     "name", "nd", "ndarray", "num_gpus", "operator", "opt", "optimizer", "random", "recordio", "rnd", "rnn",
-    "runtime", "set_num_threads", "show_config", "sym", "symbol",
+    "runtime", "set_num_threads", "show_config", "sym", "symbol", "test_utils",
 ]  # fmt: skip
