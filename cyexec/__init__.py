@@ -20,6 +20,7 @@ from . import (
     base,
     callback,
     context,
+    contrib,
     image,
     initializer,
     io,
@@ -63,7 +64,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback",
-    "context", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
+    "context", "contrib", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
     "initializer", "io", "kv", "kvstore", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
     "name", "nd", "ndarray", "num_gpus", "operator", "opt", "optimizer", "random", "recordio", "rnd", "rnn",
     "runtime", "set_num_threads", "show_config", "sym", "symbol", "test_utils",

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = (
     "planner", "kernels",                                # import nothing of ours
     "base", "autograd", "context", "attribute", "name",  # small modules of cyexec's own folder, in one row with folders
-    "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "runtime",
+    "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "contrib", "runtime",
     "random", "config", "initializer", "lr_scheduler", "optimizer", "kvstore", "metric",
     "codec", "recordio", "io", "image", "checkpoint",
     "rnn", "callback", "monitor", "module", "model", "test_utils", "cyexec", "demo", "__main__",
