@@ -9,7 +9,9 @@ import importlib
 import pkgutil
 
 _INFRASTRUCTURE = {"schema", "params", "infer", "registry"}
+_LAST = "sparse_names"  # names of operators that the other modules define
 
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
-    if _module not in _INFRASTRUCTURE:
+    if _module not in _INFRASTRUCTURE | {_LAST}:
         importlib.import_module(f"{__name__}.{_module}")
+importlib.import_module(f"{__name__}.{_LAST}")

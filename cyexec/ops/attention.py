@@ -171,7 +171,9 @@ def _register_pair(name, doc, inputs, infer_shape, lower, backward_lower, refere
     )
 
     def gradient(g, node, ograds):
-        return list(g.node(f"_backward_{name}", ograds[0], *node.inputs, heads=node.params.heads)[i] for i in range(len(inputs)))
+        return list(
+            g.node(f"_backward_{name}", ograds[0], *node.inputs, heads=node.params.heads)[i] for i in range(len(inputs))
+        )
 
     register(
         Op(

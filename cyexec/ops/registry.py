@@ -21,6 +21,13 @@ def register(op: Op) -> Op:
     return op
 
 
+def alias(name: str, of: str) -> None:
+    """Let `name` be another name of the operator called `of`. Raises ValueError when it is taken."""
+    if name in _BY_NAME:
+        raise ValueError(f"operator name {name} is taken ({_BY_NAME[name].name})")
+    _BY_NAME[name] = get(of)
+
+
 def get(name: str) -> Op:
     """Return the operator called `name` (or aliased so). Raises MXNetError with close names when there is none."""
     op = _BY_NAME.get(name)
