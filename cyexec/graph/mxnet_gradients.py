@@ -93,8 +93,15 @@ _OTHER_NAMES = {
     "exp": ("elemwise_mul", "g o"), "Cast": ("_backward_cast", "g"), "Reshape": ("_backward_reshape", "g"),
     "expand_dims": ("_backward_reshape", "g"), "Flatten": ("_backward_copy", "g"),
     "_split_v2": ("_split_v2_backward", "g"), "depth_to_space": ("space_to_depth", "g"),
-    "space_to_depth": ("depth_to_space", "g"),
+    "space_to_depth": ("depth_to_space", "g"), "cumsum": ("_backward_np_cumsum", "g"),
+    "_contrib_div_sqrt_dim": ("_contrib_div_sqrt_dim", "g"), "_contrib_quadratic": ("_contrib_backward_quadratic", "g i"),
+    "_contrib_gradientmultiplier": ("_contrib_backward_gradientmultiplier", "g"),
+    "_contrib_index_copy": ("_contrib_backward_index_copy", "g i"),
 }  # fmt: skip
+_OTHER_NAMES |= {
+    f"_contrib_interleaved_matmul_{_name}": (f"_backward_interleaved_matmul_{_name}", "g i")
+    for _name in ("selfatt_qk", "selfatt_valatt", "encdec_qk", "encdec_valatt")
+}
 # The backward node stands whatever the gradients of outputs are: losses, and operators from before NNVM.
 _ALWAYS = {
     "g": "SliceChannel Crop Pad SwapAxis",
@@ -102,7 +109,6 @@ _ALWAYS = {
     "g i o": "LeakyReLU Pooling_v1 moments",
     "g0 o1 o2 i": "BatchNorm",
     "g0 o1 o2 i0 i1 i3 i4": "BatchNorm_v1",
-    "g0 i0 i1": "FullyConnected",
     "g0 i0 i1 o1 o2": "LayerNorm GroupNorm",
     "g0 o1 o2 i0 i1": "InstanceNorm",
     "g0 o1": "Dropout",
@@ -111,6 +117,8 @@ _ALWAYS = {
     "g0 i1 o1": "ROIPooling",
     "g0 i0 o1 i1": "BilinearSampler",
     "g0 o1 o2 i0": "SpatialTransformer",
+    "g0 o1 o2": "Correlation",
+    "g0 i0 i1": "FullyConnected IdentityAttachKLSparseReg",
     "g0 i0 o1": "LRN",
     "o0 i1": "SoftmaxOutput",
     "i1 o0": "SVMOutput",
@@ -126,12 +134,15 @@ _ALWAYS_OTHER_NAMES = {
     "_contrib_MultiBoxPrior": ("_backward__contrib_MultiBoxPrior", "g0 i0 o0"),
     "_contrib_MultiBoxTarget": ("_backward__contrib_MultiBoxTarget", ""),
     "_contrib_MultiBoxDetection": ("_backward__contrib_MultiBoxDetection", "g0 i o0"),
+    "_contrib_DeformableConvolution": ("_backward__contrib_DeformableConvolution", "g0 i0 i1 i2"),
+    "_contrib_ModulatedDeformableConvolution": ("_backward__contrib_ModulatedDeformableConvolution", "g0 i0 i1 i2 i3"),
+    "_contrib_SyncBatchNorm": ("_backward__contrib_SyncBatchNorm", "g0 o1 o2 i0 i1 i3 i4"),
     "_contrib_Proposal": ("_backward__contrib_Proposal", ""),
     "_contrib_MultiProposal": ("_backward__contrib_MultiProposal", ""),
 }
 _ZERO = [
     "argmax", "argmin", "argsort", "zeros_like", "ones_like", "shape_array", "size_array", "one_hot", "BlockGrad",
-    "_contrib_box_encode", "_contrib_box_decode",
+    "_contrib_box_encode", "_contrib_box_decode", "_contrib_index_array",
     "rint", "round", "ceil", "floor", "trunc", "fix", "logical_not", "_contrib_arange_like", "_ravel_multi_index",
     "_unravel_index",
 ]
@@ -153,6 +164,8 @@ _KEEPDIMS = {"keepdims": "true"}
 RULES: dict[str, Rule] = {
     "make_loss": (Backward("ones_like", "i0", {}, zeros=False),),
     "elemwise_add": (Backward("", "g0", zeros=False),),
+    "_contrib_round_ste": (Backward("", "g0", zeros=False),),
+    "_contrib_sign_ste": (Backward("", "g0", zeros=False),),
     "broadcast_to": (Backward("_broadcast_backward", "g", _KEEPDIMS),),
     "broadcast_axis": (Backward("_broadcast_backward", "g", _KEEPDIMS),),
     "broadcast_like": (
@@ -182,7 +195,9 @@ for _others, _zeros in ((_OTHER_NAMES, True), (_ALWAYS_OTHER_NAMES, False)):
     RULES |= {_name: (Backward(_op, _reads, zeros=_zeros),) for _name, (_op, _reads) in _others.items()}
 
 
-_MARKED = frozenset({"_broadcast_backward", "_split_v2_backward"})
+_MARKED = frozenset({"_broadcast_backward", "_split_v2_backward"}) | {
+    f"_contrib_backward_{_name}" for _name in ("quadratic", "gradientmultiplier", "index_copy")
+}
 _UNMARKED = {f"_backward_{_name}" for _name in ("softmax", "log_softmax", "softmin")}
 _UNMARKED |= {f"_backward_{_name.lstrip('_')}" for _names in _REGULAR_UNMARKED.values() for _name in _names.split()}
 

@@ -171,9 +171,8 @@ def _register_pair(name, doc, inputs, infer_shape, lower, backward_lower, refere
     )
 
     def gradient(g, node, ograds):
-        return list(
-            g.node(f"_backward_{name}", ograds[0], *node.inputs, heads=node.params.heads)[i] for i in range(len(inputs))
-        )
+        made = g.node(f"_backward_{name}", ograds[0], *node.inputs, heads=node.params.heads)
+        return [made[i] for i in range(len(inputs))]
 
     register(
         Op(

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base import DTypeError, ShapeError
 from .infer import FLOAT32, normalize_axis, product, unify, unify_dtype
-from .params import Bool, Float, Int, Params
+from .params import Bool, Float, Int, Params, Str
 from .registry import register
 from .schema import Case, Op
 
@@ -23,6 +23,11 @@ class BatchNormV1Params(Params):
     fix_gamma = Bool(default=True, doc="Take gamma as one; its gradient is zero.")
     use_global_stats = Bool(default=False, doc="Normalise with the moving statistics in training too.")
     output_mean_var = Bool(default=False, doc="Show the mean and the inverse standard deviation as outputs.")
+
+
+class SyncBatchNormParams(BatchNormV1Params):
+    ndev = Int(default=1, doc="Ignored: how many devices share their statistics.")
+    key = Str(doc="Ignored: name that the layer's statistics are shared under.")
 
 
 class BatchNormParams(BatchNormV1Params):
@@ -262,23 +267,27 @@ register(
     )
 )
 
-register(
-    Op(
-        name="BatchNorm_v1",
-        doc="Normalise every channel of axis 1 (the older BatchNorm).\n\n" + _DOC.split("\n\n", 1)[1],
-        params=BatchNormV1Params,
-        inputs=_INPUTS,
-        aux=_AUX,
-        outputs=("output", "mean", "var"),
-        visible=lambda p: 3 if p.output_mean_var else 1,
-        infer_shape=batch_norm_shape,
-        infer_dtype=batch_norm_dtype,
-        gradient=batch_norm_gradient,
-        lower=batch_norm_lower,
-        reference=batch_norm_numpy,
-        cases=(_case((2, 3, 4), {"fix_gamma": False}),),
+for _name, _what, _params, _needed in (
+    ("BatchNorm_v1", "(the older BatchNorm)", BatchNormV1Params, {}),
+    ("_contrib_SyncBatchNorm", "(over one device)", SyncBatchNormParams, {"key": "bn"}),
+):
+    register(
+        Op(
+            name=_name,
+            doc=f"Normalise every channel of axis 1 {_what}.\n\n" + _DOC.split("\n\n", 1)[1],
+            params=_params,
+            inputs=_INPUTS,
+            aux=_AUX,
+            outputs=("output", "mean", "var"),
+            visible=lambda p: 3 if p.output_mean_var else 1,
+            infer_shape=batch_norm_shape,
+            infer_dtype=batch_norm_dtype,
+            gradient=batch_norm_gradient,
+            lower=batch_norm_lower,
+            reference=batch_norm_numpy,
+            cases=(_case((2, 3, 4), {"fix_gamma": False, **_needed}),),
+        )
     )
-)
 
 register(
     Op(

@@ -17,7 +17,8 @@ from .schema import Case, Op
 
 
 def _copy_shape(p, ins, outs):
-    old, index, new = unify(ins[0], outs[0], "old_tensor and output"), *ins[1:]
+    old, index, new = ins
+    old = unify(old, outs[0], "old_tensor and output")
     check_rank(index, 1, "index_vector")
     if old is not None:
         if not old:
@@ -156,7 +157,7 @@ register(
         doc="Return 1 if all elements of two arrays are equal within a tolerance: abs(a - b) <= atol + rtol * abs(b).",
         params=AllcloseParams,
         inputs=("a", "b"),
-        infer_shape=lambda p, ins, outs: ([unify(*ins, "a and b")] * 2, [()]),
+        infer_shape=lambda p, ins, outs: ([unify(ins[0], ins[1], "a and b")] * 2, [()]),
         infer_dtype=lambda p, ins, outs: ([unify_dtype(ins)] * 2, [np.dtype(np.uint8)]),
         lower=_close_lower,
         reference=lambda p, a, b, is_train: np.uint8(np.allclose(a, b, p.rtol, p.atol, p.equal_nan)),
