@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..ops.infer import product
+
 if TYPE_CHECKING:
     from .lower import Lowering
     from .program import Ref
@@ -325,5 +327,5 @@ def add_scale_shift(
     named = {name: ref for name, ref in (("scale", scale), ("shift", shift), ("slopes", slopes)) if ref is not None}
     low.step(
         "blocked_pool.ScaleShift", [x, *named.values()], [y], inplace=((0, 0),),
-        batch=x.shape[0], channels=channels, size=x.shape[2] * x.shape[3], operands=tuple(named), act=act,
+        batch=x.shape[0], channels=channels, size=product(x.shape[2:-1]), operands=tuple(named), act=act,
     )  # fmt: skip

@@ -115,7 +115,7 @@ def _infer_shape(p, ins, outs):
     return [tuple(filled)], [out]
 
 
-def _arguments(p, data, out) -> dict[str, Any]:
+def pool_arguments(p, data, out) -> dict[str, Any]:
     """Geometry as the steps of ``kernels/pool.pxi`` take it."""
     batch, channels, size, last = _extents(p, data)
     kernel, stride, pad = _geometry(p, size)
@@ -130,7 +130,7 @@ def _arguments(p, data, out) -> dict[str, Any]:
 
 
 def _lower(low, node):
-    low.step("pool.Pool", [low.ins[0]], [low.outs[0]], **_arguments(node.params, node.in_shapes[0], node.shapes[0]))
+    low.step("pool.Pool", [low.ins[0]], [low.outs[0]], **pool_arguments(node.params, node.in_shapes[0], node.shapes[0]))
 
 
 _NEEDS = {"max": ("ograd", "data"), "lp": ("ograd", "data", "output")}
@@ -257,7 +257,7 @@ class BackwardPoolingV1Params(PoolingV1Params):
 
 
 def _backward_lower(low, node):
-    low.step("pool.PoolGradient", low.ins, low.outs, **_arguments(node.params, node.shapes[0], node.in_shapes[0]))
+    low.step("pool.PoolGradient", low.ins, low.outs, **pool_arguments(node.params, node.shapes[0], node.in_shapes[0]))
 
 
 for _name, _params in (("_backward_Pooling", BackwardPoolingParams), ("_backward_Pooling_v1", BackwardPoolingV1Params)):

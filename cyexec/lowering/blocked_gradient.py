@@ -1,0 +1,55 @@
+"""Gradients of convolutions over blocked activations: sizes of areas, and steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..ops.infer import product
+from .blocked import BLOCK, FLOAT32, Geometry, supports
+
+if TYPE_CHECKING:
+    from .lower import Lowering
+    from .program import Ref
+
+SUMS = 1 << 20  # elements of all chunks' sums together (4 MiB), where the weights are not larger themselves
+CHUNKS = 16  # parts of a batch at most: the sums of each are short, and that many threads find work
+
+
+def supports_gradient(geometry: Geometry) -> bool:
+    """Whether the gradients have kernels too."""
+    g = geometry
+    if not supports(g):
+        return False
+    depthwise = g["groups"] == g["channels"] == g["filters"]
+    return g["groups"] == 1 or depthwise or not (g["channels"] // g["groups"]) % BLOCK
+
+
+def _sums(g: Geometry) -> int:
+    """Elements of one chunk's sums."""
+    return -(-g["filters"] // BLOCK) * BLOCK * (g["channels"] // g["groups"]) * product(g["taps"])
+
+
+def add_weight_gradient(low: Lowering, x: Ref, dy: Ref, dw: Ref, geometry: Geometry, layout: str) -> None:
+    """Add the step dw = gradient of the weights.
+
+    Parameters
+    ----------
+    x : Ref
+        Data in `layout`: "blocked", or "plain" where `blocked.reads_plain` holds.
+    dy : Ref
+        Blocked.
+    dw : Ref
+        Weights as users see them.
+    """
+    one = _sums(geometry)
+    chunks = max(1, min(geometry["batch"], CHUNKS, SUMS // one))
+    sums = low.workspace((chunks * one,), FLOAT32)
+    low.step("blocked_weight.WeightGradient", [x, dy], [dw, sums], plain=layout == "plain", chunks=chunks, **geometry)
+
+
+def add_channel_sums(low: Lowering, dy: Ref, out: Ref) -> None:
+    """Add the step out[c] = sum of blocked dy over images and positions: the gradient of a bias."""
+    partial = low.workspace((dy.shape[0] * dy.shape[1], BLOCK), np.dtype(np.float64))
+    low.step("blocked_weight.ChannelSums", [dy], [out, partial])
