@@ -22,6 +22,7 @@ ORDER = (
 UPWARD = {
     ("ops", "lowering"): "an operator writes its steps in lowering's words (Instr, gemm); lowering needs schemas only",
     ("ops", "ndarray"): "operators written in Python get NDArrays; they are made when the steps are",
+    ("passes", "lowering"): "block_layout asks which convolutions have kernels in blocked layout, and block_rules its words",
     ("operator", "symbol"): "PythonOp.get_symbol makes a symbol when called",
     ("graph", "symbol"): "a graph is made from a symbol and shown as one; symbol needs graph's inference",
     ("symbol", "runtime"): "bind and eval are methods of Symbol; imported when called",

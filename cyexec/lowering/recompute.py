@@ -19,7 +19,10 @@ from .program import Program
 
 # Costly to compute twice for what their outputs take: MXNet's mirroring leaves them alone too.
 COSTLY = frozenset(
-    {"Convolution", "Deconvolution", "FullyConnected", "Concat", "SoftmaxOutput", "dot", "batch_dot", "RNN"}
+    {
+        "Convolution", "Deconvolution", "FullyConnected", "Concat", "SoftmaxOutput", "dot", "batch_dot", "RNN",
+        "_BlockedConvolution",
+    }  # fmt: skip
 )
 
 

@@ -16,11 +16,11 @@ from ..graph.infer import infer_dtypes, infer_shapes
 from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
 from ..ops.infer import is_full, product
-from ..passes import place_devices
+from ..passes import pipeline, place_devices
 from ..symbol.node import topological
 from .arena import Arena
 from .compiled import plan_graph
-from .executor import Executor, mode_graph, numbered_contexts, zeros
+from .executor import Executor, mode_graph, numbered_contexts, with_gradients, zeros
 
 if TYPE_CHECKING:
     from ..symbol import Symbol
@@ -324,7 +324,7 @@ def plan(
     _, split = mode_graph(graph, bool(wanted), wanted)
     return plan_graph(
         split.graph, plan_time_limit or 0.0, as_bytes(memory_limit),
-        plain=lambda: mode_graph(graph, bool(wanted), wanted, plain=True)[0],
+        single=lambda: pipeline.optimize(with_gradients(graph, bool(wanted), wanted), join=False),
     )  # fmt: skip
 
 

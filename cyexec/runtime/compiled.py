@@ -32,7 +32,7 @@ def plan_graph(
     time_limit: float = 0.0,
     memory_limit: int | None = None,
     compute_all: bool = False,
-    plain: Callable[[], Graph] | None = None,
+    single: Callable[[], Graph] | None = None,
 ) -> MemoryPlan:
     """Lower `graph`, share memory and plan it, in the order of nodes that needs less. Allocates nothing.
 
@@ -44,7 +44,7 @@ def plan_graph(
         Bytes that the arenas may take: values are computed twice where that is needed to stay below.
     compute_all : bool
         For a monitor: nodes keep their order, outputs that nobody reads are computed too, and `memory_limit` is not kept.
-    plain : callable, optional
+    single : callable, optional
         Gives `graph` before its nodes were joined. Recomputation starts from it: the values of a joined node cannot be
         dropped one by one.
 
@@ -69,10 +69,10 @@ def plan_graph(
             if other.total < plan.total:
                 plan, graph = other, ordered
     if graph.targets:
-        plain = plain or (lambda: graph)
-        plan = _mirrored(plain, plan, planned)
+        single = single or (lambda: graph)
+        plan = _mirrored(single, plan, planned)
         if memory_limit is not None and plan.total > memory_limit:
-            plan = _within(plain(), plan, planned, memory_limit)
+            plan = _within(single(), plan, planned, memory_limit)
     if memory_limit is not None and plan.total > memory_limit:
         raise MXNetError(
             f"memory_limit is {memory_limit} bytes, but the least peak that can be reached is {plan.total} bytes "
@@ -81,12 +81,12 @@ def plan_graph(
     return plan
 
 
-def _mirrored(plain: Callable[[], Graph], plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan]) -> MemoryPlan:
+def _mirrored(single: Callable[[], Graph], plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan]) -> MemoryPlan:
     """MXNet's mirroring: recompute cheap nodes for the least peak where the environment or an attribute asks for it."""
     everywhere = os.environ.get("MXNET_BACKWARD_DO_MIRROR") == "1"
     if not everywhere and not any(recompute.forced(n) for n in plan.program.graph.nodes):
         return plan
-    graph = plain()
+    graph = single()
     changed, _ = recompute.Recompute(graph, recompute.mirrored if everywhere else recompute.forced).within(0)
     other = planned(changed)
     return other if other.total < plan.total else plan

@@ -47,24 +47,28 @@ def numbered_contexts(ctx: Context, group2ctx: Mapping[str, Context] | None) -> 
     return list(dict.fromkeys([ctx, *(group2ctx or {}).values()]))
 
 
+def with_gradients(graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]]) -> Graph:
+    """The graph of one mode before any pass but the gradient."""
+    moded = Graph(graph.outputs, (), is_train)
+    return add_gradient.run(moded, requests) if requests else moded
+
+
 def mode_graph(
-    graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]], plain: bool = False
+    graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]], monitored: bool = False
 ) -> tuple[Graph, hoist_constants.Split]:
     """The graph of one mode, with gradients where `requests` asks for some.
 
     Returns
     -------
     whole : Graph
-        Optimised, unless every node of the user's is wanted as it is (`plain`).
+        Optimised, unless a monitor wants to see every node of the user's as it is.
     split : Split
         The same in two parts: what is kept while parameters do not change, and what runs.
     """
-    whole = Graph(graph.outputs, (), is_train)
-    if requests:
-        whole = add_gradient.run(whole, requests)
-    if not plain:
+    whole = with_gradients(graph, is_train, requests)
+    if not monitored:
         whole = pipeline.optimize(whole)
-    if plain or is_train or requests:
+    if monitored or is_train or requests:
         return whole, hoist_constants.Split(whole, ())
     return whole, hoist_constants.run(whole)
 
@@ -149,7 +153,7 @@ class Executor:
             constants = Constants(entries, self._external) if entries else None
             plan = plan_graph(
                 graph, self._plan_time_limit, self._memory_limit, monitored,
-                plain=lambda: mode_graph(self._graph, is_train, requests, plain=True)[0],
+                single=lambda: pipeline.optimize(with_gradients(self._graph, is_train, requests), join=False),
             )  # fmt: skip
             for i in plan.program.needed_heads:
                 if i not in self._heads:

@@ -74,8 +74,9 @@ def test_backward_is_shown_too_and_numbers_stay():
     assert {"fc_backward_weight", "conv_backward_weight"} <= set(seen)
     plain.forward(is_train=True)
     plain.backward()
+    # A monitor sees every node, so convolutions run in plain layout and add in another order.
     for a, b in zip(executor.grad_arrays, plain.grad_arrays):
-        np.testing.assert_array_equal(a.asnumpy(), b.asnumpy())
+        np.testing.assert_allclose(a.asnumpy(), b.asnumpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_an_exception_comes_out_and_the_executor_goes_on():
