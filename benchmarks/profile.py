@@ -1,7 +1,8 @@
 """Where a network's time goes: ``python -m benchmarks.profile NETWORK [--threads N] [--steps N]``.
 
-Runs the steps of cyexec's inference program one by one, many times, and shows the sum of their median times by kind of step,
-then the slowest steps. Alone, a step pays for waking the threads: the sum is a little more than a forward takes.
+Runs the steps of cyexec's program (inference; forward and backward of a network named ``*_training``) one by one, many times,
+and shows the sum of their median times by kind of step, then the slowest steps. Alone, a step pays for waking the threads: the
+sum is a little more than the whole takes.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from .cases.common import mx_bound
 
 
 def step_times(executor: mx.Executor, repeats: int) -> list[tuple[str, str, tuple[int, ...], float]]:
-    """(kind, node, shape of the first result, median seconds) of every step of the forward part."""
-    executor.forward()
-    compiled = executor._program(False, False)
+    """(kind, node, shape of the first result, median seconds) of every step."""
+    training = any(grad is not None for grad in executor.grad_arrays)
+    compiled = executor._program(training, training)
     schedule, program = compiled.schedule(), compiled.program
-    times: list[list[float]] = [[] for _ in range(program.num_forward)]
+    times: list[list[float]] = [[] for _ in program.steps]
     for _ in range(repeats):
         for i, seconds in enumerate(times):
             start = perf_counter()
@@ -45,17 +46,20 @@ def main() -> None:
     options = parser.parse_args()
     networks.write(mx)
     mx.set_num_threads(options.threads)
-    executor = mx_bound(networks.load(options.network), mx)
-    rows = step_times(executor, options.repeats)
+    training = options.network.endswith("_training")
+    executor = mx_bound(networks.load(options.network), mx, "write" if training else "null")
     whole = []
     for _ in range(options.repeats):
         start = perf_counter()
-        executor.forward()
+        executor.forward(is_train=training)
+        if training:
+            executor.backward()
         whole.append(perf_counter() - start)
+    rows = step_times(executor, options.repeats)
     kinds: dict[str, list[float]] = defaultdict(list)
     for kind, _, _, seconds in rows:
         kinds[kind].append(seconds)
-    print(f"{options.network}: forward {median(whole) * 1e3:.2f} ms, sum of steps {sum(r[3] for r in rows) * 1e3:.2f} ms")
+    print(f"{options.network}: {median(whole) * 1e3:.2f} ms, sum of steps {sum(r[3] for r in rows) * 1e3:.2f} ms")
     for kind, seconds in sorted(kinds.items(), key=lambda item: -sum(item[1])):
         print(f"{sum(seconds) * 1e3:9.2f} ms {len(seconds):5} {kind}")
     for kind, name, shape, seconds in sorted(rows, key=lambda row: -row[3])[: options.steps]:
