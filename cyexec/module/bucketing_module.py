@@ -14,6 +14,7 @@ from .. import symbol as sym
 from ..base import MXNetError
 from ..checkpoint import load_params, save_checkpoint
 from ..io import DataDesc
+from ..name import NameManager
 from ..ndarray import NDArray
 from .base_module import DEFAULT_INITIALIZER, DEFAULT_OPTIMIZER, BaseModule, Params
 from .module import Module, check_input_names
@@ -49,7 +50,7 @@ class BucketingModule(BaseModule):
             raise AssertionError("BucketingModule: default_bucket_key must be given")
         self._default_bucket_key = default_bucket_key
         self._sym_gen = sym_gen
-        symbol, data_names, label_names = sym_gen(default_bucket_key)
+        symbol, data_names, label_names = self._generate(default_bucket_key)
         for names, what, strict in (
             (data_names, "data", True), (label_names, "label", False), (state_names, "state", True),
             (fixed_param_names, "fixed_param", True),
@@ -142,13 +143,13 @@ class BucketingModule(BaseModule):
 
     @property
     def data_names(self) -> list[str]:
-        return self._current().data_names if self.binded else self._sym_gen(self._default_bucket_key)[1]
+        return self._current().data_names if self.binded else self._generate(self._default_bucket_key)[1]
 
     @property
     def output_names(self) -> list[str]:
         if self.binded:
             return self._current().output_names
-        return self._sym_gen(self._default_bucket_key)[0].list_outputs()
+        return self._generate(self._default_bucket_key)[0].list_outputs()
 
     @property
     def data_shapes(self) -> list[DataDesc]:
@@ -203,8 +204,13 @@ class BucketingModule(BaseModule):
             module.set_params(*kept)
             self._loaded = None
 
+    def _generate(self, key: Any) -> tuple[Any, Any, Any]:
+        """What `sym_gen` gives. Automatic names count from 0 each time: layers that have no name share parameters too."""
+        with NameManager():
+            return self._sym_gen(key)
+
     def _make(self, key: Any) -> Module:
-        symbol, data_names, label_names = self._sym_gen(key)
+        symbol, data_names, label_names = self._generate(key)
         return Module(symbol, data_names, label_names, logger=self.logger, **self._options)
 
     def switch_bucket(self, bucket_key: Any, data_shapes: Any, label_shapes: Any = None) -> None:

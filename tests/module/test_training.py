@@ -340,6 +340,21 @@ def test_buckets_share_parameters_and_refuse_new_ones():
         mx.mod.BucketingModule(generate)
 
 
+def test_layers_without_names_are_named_alike_in_every_bucket():
+    def generate(key):
+        net = S.FullyConnected(S.mean(S.Variable("data"), axis=1, keepdims=True), num_hidden=2)
+        return S.SoftmaxOutput(net, name="softmax"), ["data"], ["softmax_label"]
+
+    # Neither names given before nor a prefix around it matter, as in MXNet.
+    S.FullyConnected(S.Variable("before"), num_hidden=2)
+    with mx.name.Prefix("mine_"):
+        module = mx.mod.BucketingModule(generate, default_bucket_key=8)
+        module.bind([("data", (2, 8))], [("softmax_label", (2,))])
+        module.init_params()
+        module.switch_bucket(3, [("data", (2, 3))], [("softmax_label", (2,))])
+    assert sorted(module.get_params()[0]) == ["fullyconnected0_bias", "fullyconnected0_weight"]
+
+
 def test_bucketing_checkpoints_without_the_generator(tmp_path):
     def generate(key):
         net = S.FullyConnected(S.mean(S.Variable("data"), axis=1, keepdims=True) * key, num_hidden=2, name="fc")
