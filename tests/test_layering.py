@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ORDER = (
     "planner", "kernels",                                # import nothing of ours
-    "base", "autograd", "context", "attribute", "name",  # small modules of cyexec's own folder, in one row with folders
+    "base", "autograd", "context", "attribute", "name", "nested",  # small modules of cyexec's own folder, in one row
     "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "contrib", "runtime",
     "random", "config", "initializer", "lr_scheduler", "optimizer", "kvstore", "metric",
     "codec", "recordio", "io", "image", "checkpoint",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ def build_graph(
     outputs: Sequence[tuple[SymbolNode, int]],
     shapes: Mapping[SymbolNode, Sequence[Shape]],
     dtypes: Mapping[SymbolNode, Sequence[np.dtype | None]],
+    aux: Container[SymbolNode] | None = None,
 ) -> Graph:
     """Return the forward graph of a symbol.
 
@@ -31,6 +32,8 @@ def build_graph(
     outputs : sequence of (node, output number)
     shapes, dtypes : mappings
         Of every output of every node. All must be known.
+    aux : container of SymbolNode, optional
+        Which variables are auxiliary states; by default those that an operator takes as such.
 
     Raises
     ------
@@ -39,7 +42,8 @@ def build_graph(
     """
     from ..symbol.node import auxiliary
 
-    aux = auxiliary(nodes)
+    if aux is None:
+        aux = auxiliary(nodes)
     made: dict[SymbolNode, Node] = {}
     counts = {"arg": 0, "aux": 0}
     for node in nodes:

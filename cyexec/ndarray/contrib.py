@@ -1,4 +1,4 @@
-"""Operators named ``_contrib_X``."""
+"""Operators named ``_contrib_X``, and control flow."""
 
 from __future__ import annotations
 

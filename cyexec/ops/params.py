@@ -310,6 +310,10 @@ class Params:
         """Return the parameters for a node of a graph that is being bound: a copy where nodes of different graphs differ."""
         return self
 
+    def carry_over(self, old: Params) -> Params:
+        """Return these parameters with what `old`, parsed from other attributes of the same node, has besides them."""
+        return self
+
     def as_dict(self) -> dict[str, Any]:
         """Fields and values, in declaration order."""
         return dict(self._values)

@@ -17,7 +17,9 @@ from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
 from ..ops.infer import is_full, product
 from ..passes import pipeline, place_devices
-from ..symbol.node import topological
+from ..symbol.node import auxiliary, topological
+from ..symbol.subgraph import subgraphs_of
+from ..symbol.unroll import unrolled
 from .arena import Arena
 from .compiled import plan_graph
 from .executor import Executor, mode_graph, numbered_contexts, with_gradients, zeros
@@ -111,7 +113,14 @@ def _inferred_graph(symbol: Symbol, shapes: Mapping[str, tuple[int, ...]], dtype
             "InferShape cannot decide shapes for the following arguments (-1 means an unknown dimension, None that "
             f"nothing is known). Please consider providing them as inputs: {lines}{hint}"
         )
-    return build_graph(nodes, symbol._outputs, found, infer_dtypes(symbol._outputs, dict(dtypes)))
+    types = infer_dtypes(symbol._outputs, dict(dtypes))
+    outputs: Sequence[tuple[Any, int]] = symbol._outputs
+    aux = auxiliary(nodes)  # as users see them: what an operator in a loop updates is an argument of the loop
+    if any(subgraphs_of(node) for node in nodes):
+        known = {node.name: types[node][0] for node in nodes if node.op is None}
+        nodes, outputs, found = unrolled(symbol._outputs, found, shapes)  # type: ignore[assignment]
+        types = infer_dtypes(outputs, known)  # type: ignore[arg-type]  # all known
+    return build_graph(nodes, outputs, found, types, aux)
 
 
 def _place(graph: Graph, ctx: Context, group2ctx: Mapping[str, Context] | None) -> Graph:

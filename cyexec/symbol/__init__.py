@@ -4,7 +4,9 @@
 
 `node.py` has the nodes, `symbol.py` the user's class on top of them, `compose.py` makes nodes from operators and puts
 symbols in place of arguments, `generate.py` makes the functions of `mx.sym` from the registry, `creation.py` variables
-and constants, `jsonio.py` and `upgrade.py` read and write symbol files. Nothing here knows of memory or numbers.
+and constants, `jsonio.py` and `upgrade.py` read and write symbol files. `control_flow.py` composes loops and branches,
+whose graphs (`subgraph.py`) stay inside a node until `unroll.py` puts them in its place at bind. Nothing here knows of
+memory or numbers.
 """
 
 from __future__ import annotations

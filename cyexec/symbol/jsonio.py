@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..base import MXNetError
 from ..ops import registry
+from ..ops.control_flow import ControlFlowParams
 from . import upgrade
 from .node import SymbolNode, topological
+from .subgraph import Subgraph, subgraphs_of
 
 if TYPE_CHECKING:
     from .symbol import Symbol
@@ -35,6 +37,12 @@ _AMP_CASTS = ("amp_cast", "amp_multicast")
 
 def to_text(outputs: Sequence[Entry], keep_all: bool = True) -> str:
     """Write the graph behind `outputs`, byte for byte as MXNet 1.7 does."""
+    parts = [*_graph_parts(outputs, keep_all, 0), f'"attrs": {{"mxnet_version": ["int", {MXNET_VERSION}]}}']
+    return "{\n  " + ", \n  ".join(parts) + "\n}"
+
+
+def _graph_parts(outputs: Sequence[Entry], keep_all: bool, indent: int) -> list[str]:
+    """The members of a graph's object, whose brace stands at column `indent`."""
     skipped = {} if keep_all else _amp_casts(outputs)
 
     def source(entry: Entry) -> Entry:
@@ -45,6 +53,7 @@ def to_text(outputs: Sequence[Entry], keep_all: bool = True) -> str:
     heads = [source(e) for e in outputs]
     nodes = [n for n in topological(outputs) if n not in skipped]
     number = {node: i for i, node in enumerate(nodes)}
+    pad, inner = " " * (indent + 4), " " * (indent + 6)
     written = []
     row, rows = 0, [0]
     for node in nodes:
@@ -55,22 +64,33 @@ def to_text(outputs: Sequence[Entry], keep_all: bool = True) -> str:
             f'"name": {_string(node.name)}',
         ]
         if node.attrs:
-            lines.append(f'"attrs": {_attributes(node.attrs, 6)}')
+            lines.append(f'"attrs": {_attributes(node.attrs, indent + 6)}')
         entries = []
         for (child, index), version in zip(node.inputs, node.input_versions()):
             at = source((child, index))
             entries.append(f"[{number[at[0]]}, {at[1]}, {version}]")
-        lines.append(f'"inputs": {_array(entries, 6)}')
-        written.append("    {\n      " + ", \n      ".join(lines) + "\n    }")
+        lines.append(f'"inputs": {_array(entries, indent + 6)}')
+        graphs = subgraphs_of(node)
+        if graphs:
+            lines.append(f'"subgraphs": {_subgraphs(graphs, keep_all, indent + 6)}')
+        written.append(f"{pad}{{\n{inner}" + f", \n{inner}".join(lines) + f"\n{pad}}}")
     arguments = [str(i) for i, node in enumerate(nodes) if node.op is None]
-    parts = [
-        '"nodes": [\n' + ", \n".join(written) + "\n  ]",
-        f'"arg_nodes": {_array(arguments, 2)}',
-        f'"node_row_ptr": {_array([str(r) for r in rows], 2)}',
-        f'"heads": {_array([f"[{number[n]}, {i}, 0]" for n, i in heads], 2)}',
-        f'"attrs": {{"mxnet_version": ["int", {MXNET_VERSION}]}}',
+    end = " " * (indent + 2)
+    return [
+        '"nodes": [\n' + ", \n".join(written) + f"\n{end}]",
+        f'"arg_nodes": {_array(arguments, indent + 2)}',
+        f'"node_row_ptr": {_array([str(r) for r in rows], indent + 2)}',
+        f'"heads": {_array([f"[{number[n]}, {i}, 0]" for n, i in heads], indent + 2)}',
     ]
-    return "{\n  " + ", \n  ".join(parts) + "\n}"
+
+
+def _subgraphs(graphs: Sequence[Subgraph], keep_all: bool, indent: int) -> str:
+    pad, inner = " " * (indent + 2), " " * (indent + 4)
+    written = [
+        f"{pad}{{\n{inner}" + f", \n{inner}".join(_graph_parts(g.outputs, keep_all, indent + 2)) + f"\n{pad}}}"
+        for g in graphs
+    ]
+    return "[\n" + ", \n".join(written) + "\n" + " " * indent + "]"
 
 
 def _amp_casts(outputs: Sequence[Entry]) -> dict[SymbolNode, None]:
@@ -139,13 +159,13 @@ def from_text(text: str | bytes, where: str = "symbol JSON") -> Symbol:
 class _Reader:
     """Checks a parsed document and builds its nodes."""
 
-    def __init__(self, document: Any, where: str):
+    def __init__(self, document: Any, where: str, version: int | None = None):
         self.where = where
         if not isinstance(document, dict):
             raise self.error(f"expected an object, found {_kind(document)}")
         self.nodes = self.field(document, "nodes", list, "the file")
         self.heads = self.field(document, "heads", list, "the file")
-        self.version = self._version(document)
+        self.version = self._version(document) if version is None else version
         if not self.nodes or not self.heads:
             raise self.error("there are no nodes" if not self.nodes else "there are no heads")
 
@@ -174,7 +194,10 @@ class _Reader:
         upgraded: list[upgrade.Upgraded | None] = []
         made: list[SymbolNode | None] = [None] * len(records)
         for record in records:
-            upgraded.append(upgrade.attributes(record.op, record.attrs, self.version, record.where))
+            made_of = upgrade.attributes(record.op, record.attrs, self.version, record.where)
+            if record.graphs:
+                made_of = made_of._replace(params=made_of.params.with_subgraphs(record.graphs, record.where))  # type: ignore[attr-defined]
+            upgraded.append(made_of)
         # Attributes that old files keep on the reader belong to its variables.
         for record, up in zip(records, upgraded):
             assert up is not None
@@ -206,8 +229,6 @@ class _Reader:
         name = self.field(raw, "name", str, owner)
         owner = f"node {number} '{name}'"
         op_name = self.field(raw, "op", str, owner)
-        if raw.get("subgraphs"):
-            raise self.error(f"{owner}: subgraphs are not supported")
         attrs: dict[str, str] = {}
         for key in ("param", "attr", "attrs"):
             for k, v in self.field(raw, key, dict, owner, {}).items():
@@ -228,7 +249,13 @@ class _Reader:
         ]
         if op is None and inputs:
             raise self.error(f"{owner}: a variable has no inputs, found {len(inputs)}")
-        return _Record(op, name, attrs, inputs, f"{self.where}: {owner}")
+        graphs = [
+            Subgraph(_Reader(document, f"{self.where}: {owner}: subgraph {k}", self.version).read())
+            for k, document in enumerate(self.field(raw, "subgraphs", list, owner, []))
+        ]
+        if bool(graphs) != (op is not None and issubclass(op.params, ControlFlowParams)):
+            raise self.error(f"{owner}: {op_name} has {len(graphs)} subgraphs")
+        return _Record(op, name, attrs, inputs, f"{self.where}: {owner}", graphs)
 
     def _entry(self, raw: Any, owner: str, count: int) -> tuple[int, int, int]:
         if not isinstance(raw, list) or not 2 <= len(raw) <= 3 or any(type(v) is not int for v in raw):
@@ -282,10 +309,18 @@ class _Reader:
 class _Record:
     """One node of the file, checked but not yet built."""
 
-    __slots__ = ("op", "name", "attrs", "inputs", "where")
+    __slots__ = ("op", "name", "attrs", "inputs", "where", "graphs")
 
-    def __init__(self, op: Any, name: str, attrs: dict[str, str], inputs: list[tuple[int, int, int]], where: str):
-        self.op, self.name, self.attrs, self.inputs, self.where = op, name, attrs, inputs, where
+    def __init__(
+        self,
+        op: Any,
+        name: str,
+        attrs: dict[str, str],
+        inputs: list[tuple[int, int, int]],
+        where: str,
+        graphs: list[Subgraph],
+    ):
+        self.op, self.name, self.attrs, self.inputs, self.where, self.graphs = op, name, attrs, inputs, where, graphs
 
 
 _KINDS: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}

@@ -70,7 +70,7 @@ class SymbolNode:
     def set_attr(self, key: str, value: str) -> None:
         """Change one attribute; parameters are parsed anew. Raises MXNetError, changing nothing, for a bad one."""
         changed = {**self.attrs, key: value}
-        params = None if self.op is None else parse_params(self.op, changed, self.describe())
+        params = None if self.op is None else parse_params(self.op, changed, self.describe()).carry_over(self.params)
         self.attrs, self._params = changed, params
 
     def describe(self) -> str:
