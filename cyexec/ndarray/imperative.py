@@ -28,6 +28,7 @@ from ..ops import registry
 from ..ops.infer import product
 from ..ops.params import Params
 from ..ops.schema import Op
+from ..runtime import tracing
 from ..runtime.materialize import materialize
 from ..runtime.schedule import Schedule
 from ..runtime.seeds import next_seed
@@ -249,10 +250,14 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
     else:
         outs = list(out) if isinstance(out, (list, tuple)) else [out]
         _check_out(op, call, outs)  # type: ignore[arg-type]
+    recorder = tracing.of_calls()
+    begin = tracing.clock() if recorder is not None else 0
     if call.schedule is not None:
         call.run_staged(inputs, outs, numbers)  # type: ignore[arg-type]
     else:
         call.run_direct(inputs, outs, numbers)  # type: ignore[arg-type]
+    if recorder is not None:
+        recorder.record("imperative", op.name, begin, tracing.clock())  # type: ignore[union-attr]
     for i in call.written:
         inputs[i]._storage.version += 1
     if out is not None:

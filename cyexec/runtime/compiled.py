@@ -17,6 +17,7 @@ from ..lowering.memory import MemoryPlan
 from ..lowering.order import order_nodes
 from ..lowering.program import Program
 from ..ndarray import NDArray
+from . import tracing
 from .arena import Arena
 from .check import GUARD, CheckedSchedule
 from .constants import Constants
@@ -142,22 +143,26 @@ class Compiled:
         self._arenas = arenas
         self._external = external if constants is None else {**external, "const": constants.arrays}
         self._token = object()  # marks the arena as holding this program's values; not self, which would be a cycle
-        self._schedule: Schedule | CheckedSchedule | None = None
+        self._schedule: Schedule | CheckedSchedule | tracing.TracedSchedule | None = None
+        self._recorder: tracing.Recorder | None = None  # what the schedule reports to
         self._generations: list[int] = []
         self.is_random = any(n.op is not None and n.op.random for n in self.program.graph.nodes)
         for ctx, nbytes in plan.arena_bytes.items():
             arenas[ctx].reserve(nbytes)
 
-    def schedule(self) -> Schedule | CheckedSchedule:
+    def schedule(self) -> Schedule | CheckedSchedule | tracing.TracedSchedule:
         """The steps over the arenas as they are now: made when first needed, and again after an arena has grown."""
         generations = [a.generation for a in self._arenas]
-        if self._schedule is None or generations != self._generations:
+        recorder = tracing.of_executors()
+        if self._schedule is None or generations != self._generations or recorder is not self._recorder:
             steps = materialize(self.program, self._memory)
             if os.environ.get("CYEXEC_CHECK"):
                 self._schedule = CheckedSchedule(steps, self.plan, self._arenas)
+            elif recorder is not None:
+                self._schedule = tracing.TracedSchedule(steps, self.program, self._arenas[0].lock, recorder)
             else:
                 self._schedule = Schedule(steps, self._arenas[0].lock)
-            self._generations = generations
+            self._generations, self._recorder = generations, recorder
         return self._schedule
 
     def run(self, start: int, stop: int, seed: int) -> None:
