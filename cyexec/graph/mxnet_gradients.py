@@ -71,12 +71,14 @@ def backward(node: TextNode) -> Rule | None:
 _REGULAR = {
     "g": "broadcast_add broadcast_sub _mul_scalar _div_scalar amp_cast amp_multicast squeeze stack diag sum mean slice "
     "slice_axis slice_like tile repeat reverse _contrib_box_iou _contrib_bipartite_matching _contrib_BilinearResize2D "
-    "_contrib_AdaptiveAvgPooling2D",
+    "_contrib_AdaptiveAvgPooling2D _linalg_extractdiag _linalg_makediag _linalg_extracttrian _linalg_maketrian",
     "g0 i0": "clip hard_sigmoid Embedding",
     "g0 i1": "take",
-    "g0 o0": "SoftmaxActivation",
+    "g0 o0": "SoftmaxActivation _linalg_potrf _linalg_inverse",
     "g0 i0 o0": "prod nansum nanprod max min norm",
-    "g i": "broadcast_mul broadcast_div _mod broadcast_mod _power broadcast_power _maximum broadcast_maximum _minimum "
+    "g o": "_linalg_gelqf _linalg_syevd",
+    "g i": "_linalg_trmm _linalg_syrk _linalg_sumlogdiag "
+    "broadcast_mul broadcast_div _mod broadcast_mod _power broadcast_power _maximum broadcast_maximum _minimum "
     "broadcast_minimum _hypot broadcast_hypot dot _linalg_gemm2 _linalg_gemm softmax_cross_entropy",
 }
 # Of these too, but MXNet does not know that their backward operators are such.
@@ -118,6 +120,9 @@ _ALWAYS = {
     "g0 i0 o1 i1": "BilinearSampler",
     "g0 o1 o2 i0": "SpatialTransformer",
     "g0 o1 o2": "Correlation",
+    "g0 i o": "_linalg_potri _linalg_trsm",
+    "g0 o0 o1 o2": "_linalg_det",
+    "g1 o0 o1 o2 o3": "_linalg_slogdet",
     "g0 i0 i1": "FullyConnected IdentityAttachKLSparseReg",
     "g0 i0 o1": "LRN",
     "o0 i1": "SoftmaxOutput",
