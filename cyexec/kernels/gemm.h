@@ -143,6 +143,12 @@ GEMM_INLINE void gemm_block(const int rows, const int nv, long k, const REAL *a,
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (int v = 0; v < nv; v++) acc[i][v] = (gemm_vec){0};
+    /* C comes from afar where it is large: it is asked for now, to be there when the sums are. */
+    if (k >= 64)
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+            for (int v = 0; v < nv; v++) __builtin_prefetch(c + i * ldc + v * GEMM_VL, 1);
     for (long p = 0; p < k; p++) {
         gemm_vec bv[GEMM_NV];
 #pragma GCC unroll 2
@@ -245,6 +251,9 @@ GEMM_INLINE void gemm_pack_strided(const REAL *src, long ls, long ks, long lanes
         if (lanes == width) {
             for (long p = 0; p < kn; p++)
                 for (long i = 0; i < width; i += GEMM_VL) gemm_store(dst + p * width + i, gemm_load(src + p * ks + i));
+        } else if (width == GEMM_AW && lanes == GEMM_MR) {
+            /* Of a known size: a few moves instead of a loop. Lanes beyond a tile's rows are never read. */
+            for (long p = 0; p < kn; p++) memcpy(dst + p * width, src + p * ks, GEMM_MR * sizeof(REAL));
         } else {
             for (long p = 0; p < kn; p++) {
                 for (long i = 0; i < lanes; i++) dst[p * width + i] = src[p * ks + i];
@@ -385,34 +394,42 @@ static void gemm_packed(const gemm_problem *g, REAL *work, const gemm_team *team
 
 /* ---- without packing ---- */
 
-/* Whether `gemm_direct` serves: B has contiguous rows, and packing would cost more than it brings. */
+/* Whether `gemm_direct` serves: B has contiguous rows, and packing would cost more than it brings.
+ *
+ * Up to 200^3 products (and at 256^3 still) reading matrices as they lie is 5 to 20 % faster, unless many rows of B fall
+ * into one set of a cache. `unpacked` in cyexec/lowering/gemm.py says the same. */
 static inline int gemm_is_direct(const gemm_problem *g) {
     if (g->a.pack || g->b.pack || g->b.lane_stride != 1 || g->k_batch > 1) return 0;
-    return g->m <= GEMM_MR || (double)g->m * g->n * g->k <= 48. * 48. * 48.;
+    if (g->m <= GEMM_MR) return 1;
+    if (g->b.k_stride % 1024 == 0 && g->k > 64) return 0;
+    return (double)g->m * g->n * g->k <= 200. * 200. * 200.;
 }
 
-static inline long gemm_direct_tiles(const gemm_problem *g) { return (g->n + GEMM_NR - 1) / GEMM_NR * g->column_batch; }
+static inline long gemm_direct_tiles(const gemm_problem *g) {
+    return (g->n + GEMM_NR - 1) / GEMM_NR * g->column_batch * ((g->m + GEMM_MR - 1) / GEMM_MR);
+}
 
-/* Column panels `lo` to `hi` of all images, all rows. */
+/* Tiles `lo` to `hi`, all rows of a column panel one after the other, panels of all images. */
 static void gemm_direct(const gemm_problem *g, long lo, long hi) {
     REAL edge[GEMM_KC * GEMM_NR]; /* a last, narrow panel: reading a whole vector there would leave the matrix */
-    const long per_image = (g->n + GEMM_NR - 1) / GEMM_NR;
+    const REAL *held = NULL;      /* what of B is in `edge` */
+    const long per_image = (g->n + GEMM_NR - 1) / GEMM_NR, row_tiles = (g->m + GEMM_MR - 1) / GEMM_MR;
     for (long t = lo; t < hi; t++) {
-        const long image = t / per_image, j0 = t % per_image * GEMM_NR, n = gemm_min(GEMM_NR, g->n - j0);
+        const long panel = t / row_tiles, i = t % row_tiles * GEMM_MR, image = panel / per_image;
+        const long j0 = panel % per_image * GEMM_NR, n = gemm_min(GEMM_NR, g->n - j0);
         for (long k0 = 0; k0 < g->k; k0 += GEMM_KC) {
             const long kn = gemm_min(GEMM_KC, g->k - k0);
             const REAL *b = g->b.data + image * g->b.image_stride + j0 + k0 * g->b.k_stride;
             long brs = g->b.k_stride;
             if (n != GEMM_NR && n != GEMM_VL) {
-                gemm_pack_strided(b, 1, brs, n, kn, edge, GEMM_NR);
+                if (b != held) gemm_pack_strided(b, 1, brs, n, kn, edge, GEMM_NR);
+                held = b;
                 b = edge;
                 brs = GEMM_NR;
             }
-            for (long i = 0; i < g->m; i += GEMM_MR)
-                gemm_tile_strided(gemm_min(GEMM_MR, g->m - i), kn, g->a.data + i * g->a.lane_stride + k0 * g->a.k_stride,
-                                  g->a.lane_stride, g->a.k_stride, b, brs,
-                                  g->c + image * g->c_image_stride + i * g->ldc + j0, g->ldc, n, &g->epilogue,
-                                  k0 > 0 || g->epilogue.accumulate, k0 + kn == g->k, i, j0);
+            gemm_tile_strided(gemm_min(GEMM_MR, g->m - i), kn, g->a.data + i * g->a.lane_stride + k0 * g->a.k_stride,
+                              g->a.lane_stride, g->a.k_stride, b, brs, g->c + image * g->c_image_stride + i * g->ldc + j0,
+                              g->ldc, n, &g->epilogue, k0 > 0 || g->epilogue.accumulate, k0 + kn == g->k, i, j0);
         }
     }
 }

@@ -46,7 +46,8 @@ def unpacked(m: int, n: int, k: int, transpose_a: bool, transpose_b: bool) -> bo
         m, n, transpose_a, transpose_b = 1, m, not transpose_b, not transpose_a
     if not transpose_a and transpose_b and (m <= 4 or n <= 4 or m * n * k <= 24**3):
         return True
-    return not transpose_b and (m <= SMALLEST_TILE or m * n * k <= 48**3)
+    collides = n % 1024 == 0 and k > 64
+    return not transpose_b and (m <= SMALLEST_TILE or m * n * k <= 200**3 and not collides)
 
 
 def add_gemm(

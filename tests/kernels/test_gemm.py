@@ -54,7 +54,7 @@ def assert_close(got, want, bound, dtype, k):
     assert np.all(np.abs(got - want) <= (k + 4) * EPS[dtype] * bound + 1e-300)
 
 
-extents = st.one_of(st.integers(1, 40), st.sampled_from([1, 2, 14, 15, 28, 31, 32, 33, 47, 48, 49, 64, 65, 100]))
+extents = st.one_of(st.integers(1, 40), st.sampled_from([1, 2, 14, 15, 28, 31, 32, 33, 47, 48, 49, 64, 65, 100, 230, 300]))
 depths = st.one_of(st.integers(1, 40), st.sampled_from([1, 15, 16, 17, 255, 256, 257, 300, 513]))
 
 
@@ -116,8 +116,8 @@ def test_empty(m, n, k, accumulate):
 
 def test_refuses_small_workspace_and_wrong_sizes():
     cls, _ = levels.resolve("gemm.Gemm", np.dtype(np.float32))
-    a, c = np.ones((100, 100), np.float32), np.ones((100, 100), np.float32)
+    a, c = np.ones((210, 210), np.float32), np.ones((210, 210), np.float32)
     with pytest.raises(ValueError, match="workspace"):
-        cls([a, a], [c, np.ones(10, np.float32)], m=100, n=100, k=100)
+        cls([a, a], [c, np.ones(10, np.float32)], m=210, n=210, k=210)
     with pytest.raises(ValueError, match="sizes"):
-        cls([a, a], [c, np.ones(10, np.float32)], m=100, n=100, k=99)
+        cls([a, a], [c, np.ones(10, np.float32)], m=210, n=210, k=209)
