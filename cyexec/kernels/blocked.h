@@ -97,18 +97,24 @@ BLOCKED_INLINE void blocked_valid(long n, long stride, long base, long extent, l
     *hi = blocked_max(*lo, blocked_min(stop, n));
 }
 
-/* Weights as users see them, (filters, channels / groups, taps), and what is made of them while they are packed. */
+/* Weights as users see them, (filters, channels / groups, ky, kx), and what is made of them while they are packed. */
 typedef struct {
     const float *w;
     const float *scale; /* a factor for each filter, or NULL */
-    int transposed;     /* the shape is that of the data gradient: filters and channels exchanged, taps reversed */
+    /* For the gradient of the data filters and channels are exchanged, and the taps reversed: of `kernel` taps those from
+     * `first` on, `step` apart. */
+    int transposed;
+    long kernel[2], first[2], step[2];
 } blocked_weights;
 
-/* Weight of filter `f`, channel `c` of its group, and tap number `tap`. */
+/* Weight of filter `f`, channel `c` of its group, and tap number `tap` of the convolution of shape `s`. */
 BLOCKED_INLINE float blocked_weight(const blocked_shape *s, const blocked_weights *w, long f, long c, long tap) {
-    const long channels = s->channels / s->groups, filters = s->filters / s->groups, taps = s->kernel[0] * s->kernel[1];
-    if (w->transposed) return w->w[((f / filters * channels + c) * filters + f % filters) * taps + taps - 1 - tap];
-    return w->w[(f * channels + c) * taps + tap] * (w->scale ? w->scale[f] : 1);
+    const long channels = s->channels / s->groups, filters = s->filters / s->groups;
+    if (!w->transposed)
+        return w->w[(f * channels + c) * s->kernel[0] * s->kernel[1] + tap] * (w->scale ? w->scale[f] : 1);
+    const long ky = w->first[0] + w->step[0] * (s->kernel[0] - 1 - tap / s->kernel[1]);
+    const long kx = w->first[1] + w->step[1] * (s->kernel[1] - 1 - tap % s->kernel[1]);
+    return w->w[(((f / filters * channels + c) * filters + f % filters) * w->kernel[0] + ky) * w->kernel[1] + kx];
 }
 
 /* ---- teams ---- */

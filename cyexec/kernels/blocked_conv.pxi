@@ -45,6 +45,9 @@ cdef extern from "blocked_direct.h" nogil:
         const float* w
         const float* scale
         int transposed
+        long kernel[2]
+        long first[2]
+        long step[2]
     ctypedef struct direct_plan:
         blocked_shape s
         int kind
@@ -54,6 +57,9 @@ cdef extern from "blocked_direct.h" nogil:
         long* offsets[2]
         long x_batch
         long y_batch
+        long y_size[2]
+        long y_first[2]
+        long y_stride[2]
     ctypedef struct direct_operands:
         const float* x
         const float* w
@@ -83,6 +89,7 @@ cdef extern from "blocked_depthwise.h" nogil:
         float* y
         const blocked_epilogue* epilogue
     void depthwise_run(const depthwise_plan* p, const depthwise_operands* o, const blocked_team* team) noexcept
+    void depthwise_gradient_run(const depthwise_plan* p, const depthwise_operands* o, const blocked_team* team) noexcept
     void depthwise_pack_weights(const blocked_shape* s, const blocked_weights* w, float* packed, long b0,
                                 long b1) noexcept
 
@@ -128,8 +135,7 @@ cdef int set_shape(blocked_shape* s, g) except -1:
     for d in range(2):
         s.in_[d], s.kernel[d], s.stride[d] = g["in_size"][d + 1], g["taps"][d + 1], g["stride"][d + 1]
         s.dilate[d], s.pad[d], s.out[d] = g["dilate"][d + 1], g["pad"][d + 1], g["out_size"][d + 1]
-        reach = (s.out[d] - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilate[d]
-        if min(s.in_[d], s.kernel[d], s.stride[d], s.dilate[d], s.out[d]) < 1 or reach >= s.in_[d] + 2 * s.pad[d]:
+        if min(s.in_[d], s.kernel[d], s.stride[d], s.dilate[d], s.out[d]) < 1:
             raise ValueError(f"convolution geometry: {g}")
     if g["in_size"][0] != 1 or g["taps"][0] != 1 or g["pad"][0] != 0:
         raise ValueError(f"blocked convolution has two dimensions: {g}")
@@ -141,8 +147,9 @@ cdef int set_shape(blocked_shape* s, g) except -1:
 cdef class PackWeights(Step):
     """Weights as `algorithm` reads them. reads: w (filters, channels / groups, ky, kx) [, scale (filters)]; writes: packed.
 
-    Each filter is multiplied with its `scale`. `transposed`: the geometry is that of the data gradient, whose filters are
-    the channels of w and the other way round; the taps are reversed.
+    Each filter is multiplied with its `scale`. With `transposed` the geometry is that of the data gradient: its filters are
+    the channels of w and the other way round, the taps are reversed. It says which taps, (y, x) each: of how many, the
+    first, and the distance of the others.
     """
     cdef blocked_shape shape
     cdef blocked_weights weights
@@ -152,27 +159,36 @@ cdef class PackWeights(Step):
     cdef bint plain, depthwise
     cdef int winograd                 # outputs of a patch, or 0
 
-    def __init__(self, reads, writes, *, algorithm, transposed=False, **geometry):
+    def __init__(self, reads, writes, *, algorithm, transposed=None, **geometry):
         cdef blocked_shape* s = &self.shape
+        cdef blocked_weights* w = &self.weights
+        cdef int d
         set_shape(s, geometry)
         self.w, self.packed = reads[0].reshape(-1), writes[0].reshape(-1)
         self.plain, self.depthwise = algorithm == "plain", algorithm == "depthwise"
         self.winograd = WINOGRAD.get(algorithm, 0)
-        self.weights.transposed = transposed
+        w.transposed = transposed is not None
+        for d in range(2):
+            w.kernel[d], w.first[d], w.step[d] = s.kernel[d], 0, 1
+            if transposed is not None:
+                w.kernel[d], w.first[d], w.step[d] = transposed[0][d], transposed[1][d], transposed[2][d]
+            if w.first[d] < 0 or w.first[d] + w.step[d] * (s.kernel[d] - 1) >= w.kernel[d]:
+                raise ValueError(f"PackWeights: taps {transposed} for {geometry}")
+        count = s.filters * (s.channels // s.groups) * w.kernel[0] * w.kernel[1]
         taps = (self.winograd + 2) ** 2 if self.winograd else s.kernel[0] * s.kernel[1]
         if self.winograd and tuple(s.kernel) != (3, 3):
             raise ValueError(f"PackWeights: {algorithm} for {geometry}")
-        if self.w.shape[0] != s.filters * direct_depth(s):
-            raise ValueError(f"PackWeights: {self.w.shape[0]} weights, expected {s.filters * direct_depth(s)}")
+        if self.w.shape[0] != count:
+            raise ValueError(f"PackWeights: {self.w.shape[0]} weights, expected {count}")
         if len(reads) > 1:
             self.scale = reads[1].reshape(-1)
-            if self.scale.shape[0] != s.filters or transposed:
+            if self.scale.shape[0] != s.filters or w.transposed:
                 raise ValueError(f"PackWeights: {self.scale.shape[0]} factors for {s.filters} filters, "
                                  f"transposed={transposed}")
-            self.weights.scale = &self.scale[0]
+            w.scale = &self.scale[0]
         if self.packed.shape[0] != blocks_of(s.filters) * BLOCK * (s.channels // s.groups) * taps:
             raise ValueError(f"PackWeights: room for {self.packed.shape[0]} packed weights")
-        self.weights.w = &self.w[0]
+        w.w = &self.w[0]
         self.cost = self.packed.shape[0] * 1.0
 
     cdef void run(self, Team* team) noexcept nogil:
@@ -204,12 +220,14 @@ cdef class ConvBase(Step):
     cdef float[::1] work              # workspace
     cdef long x_batch, y_batch
 
-    def set_operands(self, reads, writes, operands, act1, act2, long x_batch, long y_batch, bint plain):
+    def set_operands(self, reads, writes, operands, act1, act2, long x_batch, long y_batch, bint plain=False,
+                     image=None):
         cdef blocked_shape* s = &self.shape
         cdef long x_size, y_size
+        height, width = image or (s.out[0], s.out[1])
         reads = dict(zip(("x", "w", *operands), reads, strict=True))
         x_size = (s.channels if plain else blocks_of(s.channels) * BLOCK) * s.in_[0] * s.in_[1]
-        y_size = blocks_of(s.filters) * BLOCK * s.out[0] * s.out[1]
+        y_size = blocks_of(s.filters) * BLOCK * height * width
         self.x_batch, self.y_batch = x_batch or x_size, y_batch or y_size
         sizes = {
             "x": self.span(x_size, self.x_batch), "residual": self.span(y_size, self.y_batch),
@@ -234,6 +252,8 @@ cdef class ConvBase(Step):
             self.residual = reads["residual"].reshape(-1)
         self.set_act(&self.epilogue.act1, act1)
         self.set_act(&self.epilogue.act2, act2)
+        if image and "residual" in reads:
+            raise ValueError(f"{type(self).__name__}: a residual of outputs that lie apart")
         if self.epilogue.act2.kind != BLOCKED_NONE and "residual" not in reads:
             raise ValueError(f"{type(self).__name__}: a second activation without a residual")
 
@@ -258,23 +278,30 @@ cdef class ConvBase(Step):
 cdef class Direct(ConvBase):
     """Convolution by register tiles. `algorithm`: "pointwise", "direct" (blocked x) or "plain" (x is NCHW).
 
-    `rows`, `cols`: of a rectangle of the output; `slots`: threads that have a scratch area in the workspace.
+    `rows`, `cols`: of a rectangle of the output; `slots`: threads that have a scratch area in the workspace. With `image`
+    (height, width) the outputs are some pixels of an image of that size: the `first`, and others `spread` apart, (y, x)
+    each; an operand "y" says that the others were written before.
     """
     cdef direct_plan plan
 
     def __init__(self, reads, writes, *, algorithm, rows, cols, slots, operands=(), act1=("none",), act2=("none",),
-                 x_batch=0, y_batch=0, **geometry):
+                 x_batch=0, y_batch=0, image=None, first=(0, 0), spread=(1, 1), **geometry):
         cdef direct_plan* p = &self.plan
+        cdef int d
         set_shape(&self.shape, geometry)
         p.s = self.shape
+        for d in range(2):
+            p.y_size[d], p.y_first[d], p.y_stride[d] = image[d] if image else p.s.out[d], first[d], spread[d]
+            if first[d] < 0 or spread[d] < 1 or first[d] + (p.s.out[d] - 1) * spread[d] >= p.y_size[d]:
+                raise ValueError(f"Direct: outputs {geometry} at {first}, {spread} apart, of an image of {image}")
         p.kind = {"pointwise": DIRECT_IN_PLACE, "direct": DIRECT_BLOCKED, "plain": DIRECT_PLAIN}[algorithm]
         if p.s.groups > 1 and (p.kind == DIRECT_PLAIN or (p.s.channels // p.s.groups) % BLOCK
                                or (p.s.filters // p.s.groups) % BLOCK):
             raise ValueError(f"Direct: {p.s.channels} channels and {p.s.filters} filters in {p.s.groups} groups")
-        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, p.kind == DIRECT_PLAIN)
+        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, p.kind == DIRECT_PLAIN, image)
         if p.kind == DIRECT_IN_PLACE:
             if (tuple(p.s.kernel) != (1, 1) or tuple(p.s.stride) != (1, 1) or tuple(p.s.pad) != (0, 0)
-                    or self.input.scale != NULL):
+                    or tuple(p.s.in_) != tuple(p.s.out) or self.input.scale != NULL):
                 raise ValueError(f"Direct: not pointwise: {geometry}")
         if p.kind == DIRECT_PLAIN and self.input.scale != NULL:
             raise ValueError("Direct: the transformation of the input needs blocked channels")
@@ -320,7 +347,7 @@ cdef class Depthwise(ConvBase):
         p.s = self.shape
         if not p.s.channels == p.s.filters == p.s.groups:
             raise ValueError(f"Depthwise: {p.s.channels} channels and {p.s.filters} filters in {p.s.groups} groups")
-        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, False)
+        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch)
         if self.input.scale != NULL:
             raise ValueError("Depthwise: no transformation of the input")
         if self.w.shape[0] != blocks_of(p.s.filters) * BLOCK * direct_depth(&p.s):
@@ -340,6 +367,37 @@ cdef class Depthwise(ConvBase):
         depthwise_run(&self.plan, &o, &members)
 
 
+cdef class DepthwiseGradient(Step):
+    """dx of a depthwise convolution of any stride. reads: dy, weights packed as for the convolution; writes: dx."""
+    cdef depthwise_plan plan
+    cdef const float[::1] dy          # IN
+    cdef const float[::1] w           # IN
+    cdef float[::1] dx                # OUT
+
+    def __init__(self, reads, writes, **geometry):
+        cdef blocked_shape* s = &self.plan.s
+        set_shape(s, geometry)
+        self.dy, self.w, self.dx = reads[0].reshape(-1), reads[1].reshape(-1), writes[0].reshape(-1)
+        self.plan.x_batch = blocks_of(s.channels) * BLOCK * s.in_[0] * s.in_[1]
+        self.plan.y_batch = blocks_of(s.channels) * BLOCK * s.out[0] * s.out[1]
+        if not s.channels == s.filters == s.groups:
+            raise ValueError(f"DepthwiseGradient: {s.channels} channels, {s.filters} filters, {s.groups} groups")
+        if self.dy.shape[0] != s.batch * self.plan.y_batch or self.dx.shape[0] != s.batch * self.plan.x_batch:
+            raise ValueError(f"DepthwiseGradient: dy has {self.dy.shape[0]} elements, dx {self.dx.shape[0]}: {geometry}")
+        if self.w.shape[0] != blocks_of(s.channels) * BLOCK * s.kernel[0] * s.kernel[1]:
+            raise ValueError(f"DepthwiseGradient: {self.w.shape[0]} packed weights do not fit the geometry")
+        self.cost = self.dx.shape[0] * s.kernel[0] * s.kernel[1] * 0.1 + 100
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef blocked_team members
+        cdef depthwise_operands o
+        if self.dx.shape[0] == 0:
+            return
+        members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
+        o.x, o.w, o.y, o.residual, o.epilogue = &self.dy[0], &self.w[0], &self.dx[0], NULL, NULL
+        depthwise_gradient_run(&self.plan, &o, &members)
+
+
 cdef class Winograd(ConvBase):
     """Convolution of 3x3 kernels with stride 1. `algorithm`: "winograd4" or "winograd2", the outputs of a patch each way.
 
@@ -357,7 +415,7 @@ cdef class Winograd(ConvBase):
         if (tuple(p.s.kernel) != (3, 3) or tuple(p.s.stride) != (1, 1) or tuple(p.s.dilate) != (1, 1)
                 or p.s.groups != 1):
             raise ValueError(f"Winograd: not a 3x3 convolution of stride 1: {geometry}")
-        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, False)
+        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch)
         if min(together, chunk, slots) < 1:
             raise ValueError(f"Winograd: together={together}, chunk={chunk}, slots={slots}")
         p.together, p.chunk, p.slots, p.x_batch, p.y_batch = together, chunk, slots, self.x_batch, self.y_batch

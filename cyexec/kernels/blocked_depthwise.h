@@ -130,6 +130,41 @@ static void depthwise_run(const depthwise_plan *p, const depthwise_operands *o, 
     }
 }
 
+/* Row `row` of the gradient of the data, channel block `c` of an image: o->x is the gradient of the output, o->y that of the
+ * data. For strides other than 1; one pixel at a time. */
+static void depthwise_gradient_row(const depthwise_plan *p, const depthwise_operands *o, long image, long c, long row) {
+    const blocked_shape *s = &p->s;
+    const float *dy = o->x + image * p->y_batch + c * s->out[0] * s->out[1] * BLOCK;
+    const float *w = o->w + c * s->kernel[0] * s->kernel[1] * BLOCK;
+    float *to = o->y + image * p->x_batch + (c * s->in[0] + row) * s->in[1] * BLOCK;
+    for (long col = 0; col < s->in[1]; col++, to += BLOCK) {
+        blocked_vec acc[BLOCKED_NV];
+        for (int v = 0; v < BLOCKED_NV; v++) acc[v] = (blocked_vec){0};
+        for (long ky = 0; ky < s->kernel[0]; ky++) {
+            const long y = row + s->pad[0] - ky * s->dilate[0];
+            if (y < 0 || y % s->stride[0] || y / s->stride[0] >= s->out[0]) continue;
+            for (long kx = 0; kx < s->kernel[1]; kx++) {
+                const long x = col + s->pad[1] - kx * s->dilate[1];
+                if (x < 0 || x % s->stride[1] || x / s->stride[1] >= s->out[1]) continue;
+                const float *from = dy + (y / s->stride[0] * s->out[1] + x / s->stride[1]) * BLOCK;
+                for (int v = 0; v < BLOCKED_NV; v++)
+                    acc[v] += blocked_load(from + v * BLOCKED_VL) *
+                              blocked_load(w + (ky * s->kernel[1] + kx) * BLOCK + v * BLOCKED_VL);
+            }
+        }
+        for (int v = 0; v < BLOCKED_NV; v++) blocked_store(to + v * BLOCKED_VL, acc[v]);
+    }
+}
+
+static void depthwise_gradient_run(const depthwise_plan *p, const depthwise_operands *o, const blocked_team *team) {
+    const blocked_shape *s = &p->s;
+    const long blocks = blocked_ceil(s->channels, BLOCK);
+    long lo, hi;
+    blocked_share(team->rank, team->size, s->batch * blocks * s->in[0], &lo, &hi);
+    for (long u = lo; u < hi; u++)
+        depthwise_gradient_row(p, o, u / s->in[0] / blocks, u / s->in[0] % blocks, u % s->in[0]);
+}
+
 /* Weights to (channel block, tap, 16), blocks b0 to b1. */
 static void depthwise_pack_weights(const blocked_shape *s, const blocked_weights *w, float *packed, long b0, long b1) {
     const long taps = s->kernel[0] * s->kernel[1];

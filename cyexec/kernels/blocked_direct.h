@@ -32,6 +32,8 @@ typedef struct {
     long *offsets[2];            /* of the runs of k, for rectangles `cols` wide and for the last one of a row */
     long runs, tails, tail;      /* see blocked_call */
     long x_batch, y_batch;       /* elements from one image to the next */
+    /* Output (i, j) is pixel first + (i, j) * stride of an image of this size. */
+    long y_size[2], y_first[2], y_stride[2];
 } direct_plan;
 
 /* ---- where things are in the scratch area ---- */
@@ -216,14 +218,32 @@ typedef struct {
     const blocked_epilogue *epilogue;
 } direct_operands;
 
+/* Where output (row, col) of filter block 0 is. */
+BLOCKED_INLINE long direct_pixel(const direct_plan *p, long row, long col) {
+    return ((row * p->y_stride[0] + p->y_first[0]) * p->y_size[1] + col * p->y_stride[1] + p->y_first[1]) * BLOCK;
+}
+
+/* Copy a tile that was made side by side to pixels that lie apart. */
+static void direct_spread(const direct_plan *p, const float *made, long pixels, long blocks, long row, long col,
+                          long col0, long cols, float *y) {
+    for (long i = 0; i < pixels; i++) {
+        for (long b = 0; b < blocks; b++)
+            memcpy(y + b * p->y_size[0] * p->y_size[1] * BLOCK + direct_pixel(p, row, col),
+                   made + (b * pixels + i) * BLOCK, BLOCK * sizeof(float));
+        if (++col == col0 + cols) col = col0, row++;
+    }
+}
+
 /* Filter blocks f0 to f1 (of one group) of a rectangle; `x`: its pixel 0, lines `x_pitch` apart. */
 static void direct_compute(const direct_plan *p, const direct_rectangle *r, const direct_operands *o, const float *x,
                            long x_pitch, long f0, long f1) {
     const blocked_shape *s = &p->s;
-    const long size = s->out[0] * s->out[1] * BLOCK, depth = direct_depth(s);
+    const long size = p->y_size[0] * p->y_size[1] * BLOCK, depth = direct_depth(s);
     const int joined = p->kind != DIRECT_PLAIN && r->cols == s->out[1], blocked = p->kind != DIRECT_PLAIN;
+    const int apart = p->y_stride[0] != 1 || p->y_stride[1] != 1 || s->out[1] != p->y_size[1];
     const long lines = joined ? 1 : r->rows, pixels = joined ? r->rows * r->cols : r->cols;
     const long tiles = blocked_ceil(pixels, BLOCKED_MP), step = blocked ? BLOCK : 1;
+    float made[BLOCKED_MP * BLOCKED_MB * BLOCK];
     blocked_lanes lanes;
     blocked_call call;
     call.offsets = p->offsets[r->cols != p->cols];
@@ -234,17 +254,20 @@ static void direct_compute(const direct_plan *p, const direct_rectangle *r, cons
     call.partial = NULL;
     call.lanes = &lanes;
     for (long f = f0; f < f1; f += BLOCKED_MB) {
-        const long at = (r->row * s->out[1] + r->col) * BLOCK + f * size + r->image * p->y_batch;
+        const long blocks = blocked_min(BLOCKED_MB, f1 - f), at = f * size + r->image * p->y_batch;
         blocked_set_lanes(&lanes, o->epilogue, f * BLOCK, s->filters);
         call.w = o->w + f * depth * BLOCK;
         for (long line = 0; line < lines; line++)
             for (long t = 0; t < tiles; t++) {
                 const long first = pixels * t / tiles, count = pixels * (t + 1) / tiles - first;
-                const long to = at + (line * s->out[1] + first) * BLOCK;
+                const long row = r->row + line + first / r->cols, col = r->col + first % r->cols;
+                const long to = at + direct_pixel(p, row, col);
                 call.x = x + line * x_pitch + first * step;
-                call.y = o->y + to;
+                call.y = apart ? made : o->y + to;
+                call.y_step = apart ? count * BLOCK : size;
                 call.residual = o->residual ? o->residual + to : NULL;
-                blocked_run_tile(count, blocked_min(BLOCKED_MB, f1 - f), blocked, &call);
+                blocked_run_tile(count, blocks, blocked, &call);
+                if (apart) direct_spread(p, made, count, blocks, row, col, r->col, r->cols, o->y + at);
             }
     }
 }

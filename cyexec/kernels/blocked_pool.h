@@ -76,6 +76,43 @@ static void blocked_pool_row(const pool_shape *s, const float *x, float *y, long
     }
 }
 
+/* dx of one channel block; x for maxima alone. As in pool.h, the first maximum of a window gets its gradient. */
+static void blocked_pool_backward(const pool_shape *s, const float *dy, const float *x, float *dx) {
+    const long pitch = s->in[2] * BLOCK;
+    long at[3] = {0, 0, 0};
+    memset(dx, 0, s->in[1] * pitch * sizeof(float));
+    for (at[1] = 0; at[1] < s->out[1]; at[1]++)
+        for (at[2] = 0; at[2] < s->out[2]; at[2]++, dy += BLOCK) {
+            const pool_window w = pool_window_at(s, at);
+            for (int lane = 0; lane < BLOCK; lane += BLOCKED_VL) {
+                const long first = w.start[1] * pitch + w.start[2] * BLOCK + lane;
+                const long rows = w.stop[1] - w.start[1], cols = w.stop[2] - w.start[2];
+                blocked_vec g = blocked_load(dy + lane);
+                if (s->mode != POOL_MAX) {
+                    if (s->mode == POOL_AVG) g = w.size > 0 ? g / (float)w.size : blocked_splat(0);
+                    for (long r = 0; r < rows; r++)
+                        for (long c = 0; c < cols; c++) {
+                            float *to = dx + first + r * pitch + c * BLOCK;
+                            blocked_store(to, blocked_load(to) + g);
+                        }
+                    continue;
+                }
+                blocked_vec most = blocked_splat(POOL_LOWEST);
+                for (long r = 0; r < rows; r++)
+                    for (long c = 0; c < cols; c++)
+                        most = blocked_at_least(blocked_load(x + first + r * pitch + c * BLOCK), most);
+                blocked_mask open = most > POOL_LOWEST; /* lanes whose maximum was not met yet */
+                for (long r = 0; r < rows; r++)
+                    for (long c = 0; c < cols; c++) {
+                        const long i = first + r * pitch + c * BLOCK;
+                        const blocked_mask here = open & (blocked_load(x + i) == most);
+                        blocked_store(dx + i, blocked_load(dx + i) + (blocked_vec)(here & (blocked_mask)g));
+                        open &= ~here;
+                    }
+            }
+        }
+}
+
 /* y = act(x * scale + shift) for `n` positions of one channel block; x and y may be the same. `lanes` holds the
  * activation and, in place of the bias, the shift. */
 static void blocked_scale_positions(const float *x, const float *scale, const blocked_lanes *lanes, float *y, long n) {

@@ -37,6 +37,7 @@ cdef extern from "blocked_pool.h" nogil:
         pass
     void blocked_set_lanes(blocked_lanes* lanes, const blocked_epilogue* e, long f0, long filters) noexcept
     void blocked_pool_row(const pool_shape* s, const float* x, float* y, long row) noexcept
+    void blocked_pool_backward(const pool_shape* s, const float* dy, const float* x, float* dx) noexcept
     void blocked_scale_positions(const float* x, const float* scale, const blocked_lanes* lanes, float* y, long n) noexcept
 
 MODES = {"max": POOL_MAX, "sum": POOL_SUM, "avg": POOL_AVG}
@@ -46,18 +47,16 @@ cdef inline long blocks_of(long channels) noexcept nogil:
     return (channels + BLOCK - 1) // BLOCK
 
 
-cdef class Pool(Step):
-    """Geometry and arguments are those of pool.Pool, over (1, y, x). reads: x; writes: y.
+cdef class PoolBase(Step):
+    """Geometry and arguments are those of pool.Pool, over (1, y, x).
 
     `x_batch`, `y_batch`: elements from one image to the next, where they lie in larger ones; 0: no gap.
     """
     cdef pool_shape shape
-    cdef long batch, blocks, x_batch, y_batch
-    cdef const float[::1] x           # IN
-    cdef float[::1] y                 # OUT
+    cdef long batch, blocks, x_batch, y_batch, x_size, y_size
 
-    def __init__(self, reads, writes, *, batch, channels, channels_last, mode, power, count_pad, fixed, in_size, taps,
-                 stride, pad, limit, out_size, x_batch=0, y_batch=0):
+    def set_shape(self, *, batch, channels, channels_last, mode, power, count_pad, fixed, in_size, taps, stride, pad, limit,
+                  out_size, x_batch=0, y_batch=0):
         cdef pool_shape* s = &self.shape
         cdef int d
         if mode not in MODES or channels_last or in_size[0] != 1 or out_size[0] != 1 or taps[0] != 1:
@@ -68,15 +67,26 @@ cdef class Pool(Step):
             s.in_[d], s.kernel[d], s.stride[d] = in_size[d], taps[d], stride[d]
             s.pad[d], s.limit[d], s.out[d] = pad[d], limit[d], out_size[d]
         self.batch, self.blocks = batch, blocks_of(channels)
+        self.x_size, self.y_size = (self.blocks * BLOCK * size[1] * size[2] for size in (in_size, out_size))
+        self.x_batch, self.y_batch = x_batch or self.x_size, y_batch or self.y_size
+        self.cost = batch * self.y_size * (taps[1] * taps[2] * 0.03 + 0.05) + 20
+
+    def check(self, x, y):
+        for name, array, one, gap in (("x", x, self.x_size, self.x_batch), ("y", y, self.y_size, self.y_batch)):
+            if array.size != ((self.batch - 1) * gap + one if self.batch else 0):
+                raise ValueError(f"{type(self).__name__}: {name} has {array.size} elements; batch={self.batch}, "
+                                 f"blocks={self.blocks}, an image {one}")
+
+
+cdef class Pool(PoolBase):
+    """reads: x; writes: y."""
+    cdef const float[::1] x           # IN
+    cdef float[::1] y                 # OUT
+
+    def __init__(self, reads, writes, **arguments):
+        self.set_shape(**arguments)
+        self.check(reads[0], writes[0])
         self.x, self.y = reads[0].reshape(-1), writes[0].reshape(-1)
-        x_size, y_size = (self.blocks * BLOCK * size[1] * size[2] for size in (in_size, out_size))
-        self.x_batch, self.y_batch = x_batch or x_size, y_batch or y_size
-        for name, count, one, gap in (("x", self.x.shape[0], x_size, self.x_batch),
-                                      ("y", self.y.shape[0], y_size, self.y_batch)):
-            if count != ((batch - 1) * gap + one if batch else 0):
-                raise ValueError(f"Pool: {name} has {count} elements; batch={batch}, channels={channels}, in={in_size}, "
-                                 f"out={out_size}")
-        self.cost = batch * y_size * (taps[1] * taps[2] * 0.03 + 0.05) + 20
 
     cdef void run(self, Team* team) noexcept nogil:
         cdef long rows = self.shape.out[1], in_size = self.shape.in_[1] * self.shape.in_[2] * BLOCK
@@ -88,6 +98,36 @@ cdef class Pool(Step):
             image, c = u // (self.blocks * rows), u // rows % self.blocks
             blocked_pool_row(&self.shape, &self.x[image * self.x_batch + c * in_size],
                              &self.y[image * self.y_batch + u % (self.blocks * rows) * out_line], u % rows)
+
+
+cdef class PoolGradient(PoolBase):
+    """reads: dy [, x for maxima]; writes: dx. Threads share images and blocks of channels."""
+    cdef const float[::1] dy          # IN
+    cdef const float[::1] x           # IN, or empty
+    cdef float[::1] dx                # OUT
+
+    def __init__(self, reads, writes, **arguments):
+        self.set_shape(**arguments)
+        self.cost *= 3
+        if len(reads) != (2 if self.shape.mode == POOL_MAX else 1):
+            raise ValueError(f"PoolGradient: {len(reads)} operands")
+        for x in (*reads[1:], writes[0]):
+            self.check(x, reads[0])
+        self.dy, self.dx = reads[0].reshape(-1), writes[0].reshape(-1)
+        if len(reads) > 1:
+            self.x = reads[1].reshape(-1)
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef long image, at_x, at_y, u
+        cdef Span part = share(team, self.batch * self.blocks, 1)
+        if self.dx.shape[0] == 0 or self.dy.shape[0] == 0:
+            return
+        for u in range(part.start, part.stop):
+            image = u // self.blocks
+            at_x = image * self.x_batch + u % self.blocks * (self.x_size // self.blocks)
+            at_y = image * self.y_batch + u % self.blocks * (self.y_size // self.blocks)
+            blocked_pool_backward(&self.shape, &self.dy[at_y], &self.x[at_x] if self.x.shape[0] else NULL,
+                                  &self.dx[at_x])
 
 
 cdef class ScaleShift(Step):

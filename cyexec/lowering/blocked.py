@@ -190,9 +190,9 @@ def _rectangle(g: Geometry, algorithm: str) -> tuple[int, int]:
     return -(-height // -(-height // rows)), cols
 
 
-def _direct_arguments(geometry: Geometry, algorithm: str) -> tuple[dict[str, Any], int]:
+def _direct_arguments(geometry: Geometry, algorithm: str, apart: bool) -> tuple[dict[str, Any], int]:
     """Arguments of a ``blocked_conv.Direct`` step, and the elements of its workspace."""
-    g = _flattened(geometry) if algorithm != "plain" else geometry
+    g = geometry if algorithm == "plain" or apart else _flattened(geometry)
     rows, cols = _rectangle(g, algorithm)
     one = _scratch(g, algorithm, rows, cols)
     slots = SLOTS if one else 1 << 16
@@ -214,14 +214,17 @@ def _winograd_arguments(g: Geometry, algorithm: str) -> tuple[dict[str, Any], in
     return {"algorithm": algorithm, "together": together, "chunk": chunk, "slots": SLOTS, **g}, size
 
 
-def step_arguments(geometry: Geometry, algorithm: str) -> tuple[str, dict[str, Any], int]:
-    """Return the kernel ("family.Class") of a convolution, its arguments, and the elements of its workspace."""
+def step_arguments(geometry: Geometry, algorithm: str, apart: bool = False) -> tuple[str, dict[str, Any], int]:
+    """Return the kernel ("family.Class") of a convolution, its arguments, and the elements of its workspace.
+
+    `apart`: its outputs are pixels that lie apart in a larger image ("direct" alone can do that).
+    """
     if algorithm == "depthwise":
         return "blocked_conv.Depthwise", dict(geometry), 0
     if algorithm in WINOGRAD:
         args, size = _winograd_arguments(geometry, algorithm)
         return "blocked_conv.Winograd", args, size
-    args, size = _direct_arguments(geometry, algorithm)
+    args, size = _direct_arguments(geometry, algorithm, apart)
     return "blocked_conv.Direct", args, size
 
 
@@ -308,6 +311,11 @@ def supports_pool(arguments: Geometry) -> bool:
 def add_pool(low: Lowering, x: Ref, y: Ref, arguments: Geometry, x_batch: int = 0, y_batch: int = 0) -> None:
     """Add the step that pools blocked `x`; `arguments` as in `supports_pool`, `x_batch` and `y_batch` as in `add_conv`."""
     low.step("blocked_pool.Pool", [x], [y], x_batch=x_batch, y_batch=y_batch, **arguments)
+
+
+def add_pool_gradient(low: Lowering, dy: Ref, x: Ref | None, dx: Ref, arguments: Geometry) -> None:
+    """Add the step dx = gradient of pooled data; `x` is the data, for maxima, and None otherwise."""
+    low.step("blocked_pool.PoolGradient", [dy] if x is None else [dy, x], [dx], **arguments)
 
 
 def add_scale_shift(

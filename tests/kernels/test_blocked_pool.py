@@ -64,6 +64,24 @@ def test_pooling_is_that_of_plain_images(level, a, threads, seed):
     np.testing.assert_allclose(got, want, rtol=0 if a["mode"] == "max" else 4 * EPS, atol=(terms + 2) * EPS * terms)
 
 
+@settings(max_examples=100, deadline=None)
+@given(a=poolings(), threads=st.integers(1, 3), seed=st.integers(0, 9))
+def test_gradient_is_that_of_plain_images(level, a, threads, seed):
+    rng = np.random.default_rng(seed)
+    # Few different numbers: the first of several equal maxima gets the gradient.
+    x = rng.integers(-2, 3, (a["batch"], a["channels"], *a["in_size"][1:])).astype(np.float32)
+    dy = rng.uniform(-1, 1, (a["batch"], a["channels"], *a["out_size"][1:])).astype(np.float32)
+    data = [x] if a["mode"] == "max" else []
+    want = np.empty(x.shape)
+    plain = levels.resolve("pool.PoolGradient", np.dtype(np.float64))[0]
+    plain([dy.astype(np.float64), *(v.astype(np.float64) for v in data)], [want], **a)()
+    whole, dx = guarded(blocked.blocked_shape(a["batch"], a["channels"], a["in_size"]))
+    run_step("blocked_pool.PoolGradient", [block(dy, 0), *(block(v, 0) for v in data)], [dx], threads, **a)
+    assert intact(whole)
+    terms = a["taps"][1] * a["taps"][2]
+    np.testing.assert_allclose(unblock(dx, a["channels"]), want, rtol=0, atol=(terms + 2) * EPS * terms)
+
+
 def test_what_pooling_is_not_supported():
     a = {
         "in_size": (1, 4, 4), "taps": (1, 2, 2), "out_size": (1, 2, 2), "mode": "max", "channels_last": False,
