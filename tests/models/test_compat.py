@@ -20,10 +20,7 @@ import vision  # noqa: E402, F401
 from recipe import MODELS, samples  # noqa: E402
 from versions import VERSIONS, fingerprint, of_version  # noqa: E402
 
-# Their operators are not there yet.
-AWAITED = {"crnn", "attention", "flownet"}
-NAMES = [pytest.param(n, marks=pytest.mark.xfail) if n in AWAITED else n for n in MODELS]
-TRAINED = [pytest.param(n, marks=pytest.mark.xfail) if n in AWAITED else n for n in MODELS if MODELS[n].gradients]
+TRAINED = [name for name, model in MODELS.items() if model.gradients]
 with np.load(FOLDER / "expected.npz") as _file:
     INDEX, BLOB = json.loads(_file["index"].tobytes()), _file["blob"]
 
@@ -76,7 +73,7 @@ def mxnet_strays(symbol):
     return {nodes[n["inputs"][1][0]]["name"] for n in prelu}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODELS)
 def test_builds_what_mxnet_builds(name):
     with mx.name.NameManager():
         symbol = MODELS[name].build(mx)
@@ -86,14 +83,14 @@ def test_builds_what_mxnet_builds(name):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODELS)
 def test_files_of_earlier_versions(name, version):
     """Loaded, they become what MXNet makes of them; variables that they left out are there."""
     old = json.dumps(of_version(INDEX[name]["symbol"], version))
     assert fingerprint(mx.sym.load_json(old).tojson()) == INDEX[name]["old"][version]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODELS)
 def test_outputs_and_reshape(name):
     model = MODELS[name]
     executor = bound(loaded(name), model, model.shapes)
@@ -108,7 +105,7 @@ def test_outputs_and_reshape(name):
             compare(outputs[int(key)], wanted, 1e-4, f"output {key} after reshape")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MODELS)
 def test_internal_outputs(name):
     internals = loaded(name).get_internals()
     wanted = expected(name, "internal")
