@@ -141,8 +141,8 @@ class EvalMetric:
         return _pairs(*self.get())
 
     def get_global_name_value(self) -> list[tuple[str, float]]:
-        """Pairs of name and global value."""
-        return _pairs(*self.get_global())
+        """Pairs of name and global value; as `get_name_value`, which users override, for metrics without global sums."""
+        return _pairs(*self.get_global()) if self._has_global_stats else self.get_name_value()
 
 
 def _pairs(name: Any, value: Any) -> list[tuple[str, float]]:

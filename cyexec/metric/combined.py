@@ -112,7 +112,9 @@ class CustomMetric(EvalMetric):
             check_label_shapes(labels, preds)
         for pred, label in zip(preds, labels):
             found = self._feval(to_numpy(label), to_numpy(pred))
-            self.add_up(*(found if isinstance(found, tuple) else (found, 1)))
+            value, count = found if isinstance(found, tuple) else (found, 1)
+            # A Python number: NumPy 2 shows its own as "np.float64(0.5)", which scripts print.
+            self.add_up(value.item() if hasattr(value, "item") else value, count)
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError("CustomMetric cannot be serialized: it holds a function")

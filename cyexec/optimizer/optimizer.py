@@ -76,7 +76,11 @@ class Optimizer:
             self.lr: float | None = 0.01 if learning_rate is None else learning_rate
         else:
             self.lr = learning_rate
-            if learning_rate is not None:
+            if learning_rate is not None and lr_scheduler.base_lr != learning_rate:
+                warnings.warn(
+                    f"the scheduler's base_lr of {lr_scheduler.base_lr} is replaced by learning_rate={learning_rate}",
+                    stacklevel=3,
+                )
                 lr_scheduler.base_lr = learning_rate
         self.wd = wd
         self.begin_num_update = begin_num_update
