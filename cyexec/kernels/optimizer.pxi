@@ -77,6 +77,11 @@ cdef class Update(Step):
         for i in range(len(numbers)):
             self.numbers[i] = numbers[i]
 
+    def set_rates(self, double lr, double wd):
+        """Use these two from the next run on, rounded to float32 as all numbers of MXNet's are."""
+        self.numbers[0] = <float>lr
+        self.numbers[1] = <float>wd
+
     cdef void run(self, Team* team) noexcept nogil:
         cdef Span part = share(team, self.size, 4096)
         cdef double numbers[12]

@@ -267,6 +267,30 @@ def invoke(op: str | Op, inputs: Sequence[NDArray], params: dict[str, Any], out:
     return outs[0] if len(outs) == 1 else outs
 
 
+def steps_in_place(
+    calls: Sequence[tuple[Op, dict[str, Any], list[np.ndarray], list[np.ndarray]]],
+) -> list[tuple[list[Any], list[Any]]]:
+    """Return steps over the very arrays of calls that will be made many times.
+
+    Parameters
+    ----------
+    calls : sequence of (operator, parameters, inputs, results)
+        A result may be one of the inputs: the caller knows that the operator reads it before it is written.
+
+    Returns
+    -------
+    list of (steps, those of them that have numbers)
+        To be run one call after the other: they share scratch memory.
+    """
+    found = [_find(op, params, inputs, False) for op, params, inputs, _ in calls]
+    scratch = allocate_bytes(max((call.plan.total for call in found), default=0))
+    made = []
+    for call, (_, _, inputs, results) in zip(found, calls):
+        steps = call._steps(inputs, results, scratch)
+        made.append((steps, [steps[i] for i in call.numbered]))
+    return made
+
+
 def _check_out(op: Op, call: _Call, outs: list[Any]) -> None:
     if len(outs) != len(call.shapes):
         raise MXNetError(f"{op.name}: out has {len(outs)} arrays, but there are {len(call.shapes)} results")

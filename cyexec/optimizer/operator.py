@@ -62,6 +62,11 @@ class OperatorOptimizer(Optimizer):
         """The state proper, and the float32 copy of the weight if there is one."""
         return (state[0], (state[1],)) if self.MIXED and self.is_mixed(weight) else (state, ())
 
+    def operator_of(self, weight: NDArray, state: Any) -> tuple[str, tuple[NDArray, ...]]:
+        """The operator that updates `weight`, and its inputs after weight and gradient."""
+        own, copies = self._split(weight, state)
+        return ("mp_" if copies else "") + self._operator(own), (*_arrays(own), *copies)
+
     def calls(
         self, indices: Sequence[Any], weights: Sequence[NDArray], grads: Sequence[NDArray], states: Sequence[Any]
     ) -> list[Call]:
@@ -73,9 +78,8 @@ class OperatorOptimizer(Optimizer):
         made = []
         for index, weight, grad, state, lr, wd in zip(indices, weights, grads, states, lrs, wds):
             params = {**options, **self._rates(index, lr, wd)}
-            own, copies = self._split(weight, state)
-            name = ("mp_" if copies else "") + self._operator(own)
-            made.append(Call(name, (weight, grad, *_arrays(own), *copies), params))
+            name, arrays = self.operator_of(weight, state)
+            made.append(Call(name, (weight, grad, *arrays), params))
         return made
 
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from ..ndarray import NDArray
 from . import statefile
+from .fused import FusedUpdate, can_fuse
+from .operator import OperatorOptimizer
 from .optimizer import Optimizer
 
 
@@ -23,6 +25,7 @@ class Updater:
         self.states: dict[Any, Any] = {}
         self.states_synced: dict[Any, bool] = {}
         self.aggregate_updates = optimizer.aggregate_num > 0
+        self._fused: FusedUpdate | None = None
 
     def __call__(self, index: Any, grad: Any, weight: Any) -> None:
         """Update one weight, or each of a list."""
@@ -33,11 +36,24 @@ class Updater:
             optimizer._set_current_context(weight[0].context.device_id)
         for i, w in zip(index, weight):
             self._prepare(i, w)
-        if self.aggregate_updates:
-            optimizer.update_multi_precision(index, weight, grad, [self.states[i] for i in index])
-            return
-        for i, g, w in zip(index, grad, weight):
-            optimizer.update_multi_precision(i, w, g, self.states[i])
+        states = [self.states[i] for i in index]
+        if len(index) > 1 and can_fuse(optimizer, weight):
+            fused = self.fused(index, grad, weight, states)
+            fused.prepare()
+            fused.run()
+        elif self.aggregate_updates:
+            optimizer.update_multi_precision(index, weight, grad, states)
+        else:
+            for i, g, w, s in zip(index, grad, weight, states):
+                optimizer.update_multi_precision(i, w, g, s)
+
+    def fused(self, index: list, grad: list, weight: list, states: list) -> FusedUpdate:
+        """The schedule that updates these weights, of which the optimizer is such that there can be one."""
+        optimizer = self.optimizer
+        assert isinstance(optimizer, OperatorOptimizer)
+        if self._fused is None or not self._fused.fits(optimizer, index, weight, grad, states):
+            self._fused = FusedUpdate(optimizer, index, weight, grad, states)
+        return self._fused
 
     def _prepare(self, index: Any, weight: NDArray) -> None:
         """Make the weight's state, or bring one from a file to its context."""
