@@ -7,6 +7,9 @@ A kernel family is one file, ``cyexec/kernels/NAME.pxi``. Its first lines say wh
     # base-dtypes: i32 i64        built at the base level only; optional
     # flags: -ffp-contract=off    further compiler flags; optional
 
+Level v2 adds rounding and blending to the base, but no wider registers and no fused multiply-add: it is for families that
+evaluate functions. Each module costs 100 KB, so others fall back to the base there.
+
 The dtype "any" builds one module for all: the class looks at its operands' dtypes itself.
 
 For each dtype a stub that defines ``real`` and includes the family is written under ``build/levels`` and translated to C
@@ -186,12 +189,29 @@ def plain_extensions() -> list[Extension]:
     return extensions
 
 
+def remove_orphans() -> None:
+    """Delete built modules whose family, dtype or level is not built any more: `levels` would find and use them."""
+    known = set()
+    for path in KERNELS.glob("*.pxi"):
+        levels, everywhere = header(path, "levels"), header(path, "dtypes")
+        for dtype in everywhere + header(path, "base-dtypes", False):
+            known |= {f"_{path.stem}_{dtype}_{level}" for level in (levels if dtype in everywhere else ["base"])}
+    for built in [*KERNELS.glob("_*_*_*.so"), *KERNELS.glob("_*_*_*.pyd")]:
+        if built.name.split(".")[0] not in known:
+            built.unlink()
+
+
 class ParallelBuild(build_ext):
     """build_ext that uses every core and says how far it is."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
+
+    def run(self) -> None:
+        if self.inplace:
+            remove_orphans()
+        super().run()
 
     def build_extensions(self) -> None:
         mark, kind = Path("build/kind"), "debug" if DEBUG else "release"

@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32
 # Convolution of blocked activations with packed weights, and what packs the weights. The algorithms are blocked_*.h; which
 # one, and the sizes of its areas, is decided in cyexec/lowering/blocked.py.

@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32
 # Reordering between plain images (batch, channels, size) and blocked ones (batch, ceil(channels / 16), size, 16).
 from cyexec.kernels.step cimport Span, Step, Team, share

@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32
 # Batch normalisation of blocked activations (images, blocks, positions, 16) while training, and its gradient.
 #

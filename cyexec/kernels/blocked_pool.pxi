@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32
 # Pooling of blocked activations (batch, ceil(channels / 16), height, width, 16), and what is done to each channel alone.
 from cyexec.kernels.step cimport Span, Step, Team, share

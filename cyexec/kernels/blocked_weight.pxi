@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32
 # Gradients of a convolution's weights and bias over blocked activations. The loops are blocked_weight.h; sizes of areas are
 # decided in cyexec/lowering/blocked_gradient.py.

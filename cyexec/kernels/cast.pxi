@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: any
 # flags: -fwrapv
 #

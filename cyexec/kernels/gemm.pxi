@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32 f64
 # Matrix multiplication, one or a batch of them. The algorithm is gemm.h; here strides are made from flags.
 from cyexec.kernels.step cimport Span, Step, Team, cyexec_barrier, share

@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32 f64
 # Normalisation over planes: BatchNorm, InstanceNorm and GroupNorm of (N, C, spatial) data are one computation.
 #

@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32 f64
 # Normalisation of matrices (rows, width) by column: BatchNorm with the channels last, or without spatial axes.
 #

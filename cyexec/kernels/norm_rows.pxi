@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32 f64
 # Normalisation of the rows of a matrix with a scale and a shift for every column: LayerNorm.
 #

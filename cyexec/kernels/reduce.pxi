@@ -1,4 +1,4 @@
-# levels: base v2 v3 v4
+# levels: base v3 v4
 # dtypes: f32 f64
 # Reductions over any set of axes; the loops and their accuracy are described in reduce.h.
 # reduce_int.pxi builds the same source for integers.
