@@ -145,10 +145,11 @@ def share_memory(program: Program, copies: bool = True, inplace: bool = True) ->
         for k, step in enumerate(program.steps):
             if step.inplace and k not in dropped:
                 operands = [*step.reads, *step.writes]
+                merged: set[int] = set()
                 for w, r in step.inplace:
                     allowed = {step.reads[j] for i, j in step.inplace if i == w}
-                    if _merge_inplace(groups, k, step.writes[w], step.reads[r], allowed, operands):
-                        break
+                    if w not in merged and _merge_inplace(groups, k, step.writes[w], step.reads[r], allowed, operands):
+                        merged.add(w)
     program.home = list(zip(groups.root, groups.shift))
     if dropped:
         _drop_steps(program, dropped)
