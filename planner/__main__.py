@@ -15,12 +15,12 @@ from typing import NoReturn
 
 from . import generate
 from .bounds import lower_bounds
-from .csvio import read_plan, read_problem
+from .csvio import CsvError, line_of, read_plan, read_problem
 from .export import to_csv, to_json
 from .html import to_html
 from .model import Buffer, Plan, PlannerError, Problem
 from .plot import format_bytes, to_svg
-from .solve import solve
+from .solve import Progress, solve
 from .text import to_text
 from .validate import validate
 
@@ -92,8 +92,8 @@ def _solve(options: argparse.Namespace) -> int:
         if options.verbose:
             print(f"{total} bytes, at least {bound}: {method}", file=sys.stderr)
 
-    problem = read_problem(_read(options.input), options.input, options.capacity)
-    plan = solve(problem, time_limit=options.time_limit, progress=say)
+    plan = _plan(options.input, options.capacity, options.time_limit, say)
+    problem = plan.problem
     verdict = "optimal" if plan.optimal else f"at least {plan.lower_bound}"
     print(f"{plan.total} bytes ({format_bytes(plan.total)}), {verdict}; {plan.method}", file=sys.stderr)
     if options.text:
@@ -111,6 +111,16 @@ def _solve(options: argparse.Namespace) -> int:
     return SOLVED
 
 
+def _plan(source: str, capacity: int | None = None, time_limit: float = 0.0, progress: Progress | None = None) -> Plan:
+    """Read a problem and solve it; what only the solver sees wrong gets its line too."""
+    data = _read(source)
+    problem = read_problem(data, source, capacity)
+    try:
+        return solve(problem, time_limit=time_limit, progress=progress)
+    except PlannerError as error:
+        raise CsvError(f"{source}:{line_of(data, error.buffer)}: {error}") from None
+
+
 def _check(options: argparse.Namespace) -> int:
     problem, offsets = read_plan(_read(options.input), options.input, options.capacity)
     totals: dict[Hashable, int] = {}
@@ -126,8 +136,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _bounds(options: argparse.Namespace) -> int:
-    problem = read_problem(_read(options.input), options.input)
-    plan = solve(problem)
+    plan = _plan(options.input)
+    problem = plan.problem
     for arena, bound in lower_bounds(problem).items():
         step, alive = plan.peak(arena)
         everything = sum(b.size for b in problem.buffers if b.arena == arena and b.alias is None)

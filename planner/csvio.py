@@ -65,6 +65,13 @@ def read_plan(data: bytes, source: str = "input", capacity: int | None = None) -
     return problem, offsets
 
 
+def line_of(data: bytes, name: Hashable) -> int:
+    """Return the line on which the buffer `name` of a problem read from `data` is; 1 if on none."""
+    rows = _rows(_decode(data, ""), "")
+    at = _columns(next(rows)[1], "").index("id")
+    return next((line for line, cells in rows if cells[at].strip() == name), 1)
+
+
 def _problem(
     data: bytes, source: str, capacity: int | None, as_plan: bool = False
 ) -> tuple[Problem, dict[Hashable, int], list[str]]:

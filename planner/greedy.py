@@ -56,6 +56,7 @@ def place_in_order(blocks: Blocks, order: Int64, best_fit: bool = False) -> Int6
         one, two = (blocks.buffers[i] for i in clash)
         raise PlannerError(
             f"buffers {one.id!r} (fixed at {one.offset}, {one.size} bytes) and {two.id!r} (fixed at {two.offset}, "
-            f"{two.size} bytes) overlap and are alive at the same time"
+            f"{two.size} bytes) overlap and are alive at the same time",
+            two.id,
         )
     return offsets

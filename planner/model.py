@@ -24,7 +24,17 @@ LIMIT = 2**62  # sums of two such numbers still fit int64
 
 
 class PlannerError(ValueError):
-    """A problem that cannot be stated: it names the buffer at fault."""
+    """A problem that cannot be stated: it names the buffer at fault.
+
+    Attributes
+    ----------
+    buffer : hashable
+        Its id, or None when no single one is to blame.
+    """
+
+    def __init__(self, message: str, buffer: Hashable = None) -> None:
+        super().__init__(message)
+        self.buffer = buffer
 
 
 @dataclass(frozen=True, slots=True)

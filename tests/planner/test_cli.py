@@ -91,6 +91,7 @@ BAD = {
     "id,lower,upper,size,alias\na,0,9,4,\nb,0,9,4,z+0\n": ":3: buffer 'b': alias of 'z'",
     "id,lower,upper,size,alias\na,0,9,4,b\n": ":2: alias is 'b'",
     "id,lower,upper,size,offset\na,0,9,4,x\n": ":2: offset is 'x'",
+    "id,lower,upper,size,offset\na,0,9,4,0\n\nb,0,9,4,2\n": ":4: buffers 'a' (fixed at 0, 4 bytes) and 'b'",
     "id,lower,upper,size,alignment\na,0,9,4,0\n": ":2: buffer 'a': align is 0",
 }
 
