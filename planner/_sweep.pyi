@@ -10,5 +10,6 @@ def sweep(
     high_end: Any,
     grain: int,
     most_alive: int,
+    ceiling: int,
     offsets: Any,
 ) -> None: ...

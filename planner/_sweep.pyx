@@ -162,7 +162,8 @@ cdef void give_back(Memory* m, int32_t block) noexcept nogil:
     add_hole(m, block)
 
 
-def sweep(by_start, by_end, start, end, size, align, high_end, int64_t grain, int64_t most_alive, offsets):
+def sweep(by_start, by_end, start, end, size, align, high_end, int64_t grain, int64_t most_alive, int64_t ceiling,
+          offsets):
     """Fill `offsets` by one walk over time.
 
     Parameters
@@ -177,6 +178,8 @@ def sweep(by_start, by_end, start, end, size, align, high_end, int64_t grain, in
         Divides all sizes and alignments.
     most_alive : int
         At least the largest number of blocks alive together.
+    ceiling : int
+        A multiple of the grain at which the first hole ends, with one without end above it; 0 for no ceiling.
     offsets : writable buffer of n int64
     """
     cdef Py_ssize_t count = len(by_start), n = len(start), i, ended = 0
@@ -184,6 +187,7 @@ def sweep(by_start, by_end, start, end, size, align, high_end, int64_t grain, in
     cdef int64_t* columns[8]
     cdef int32_t* area_of = NULL
     cdef int64_t b, e
+    cdef int32_t wall = NONE
     cdef Memory m
     cdef int opened = 0
     cdef int64_t room = 2 * most_alive + 8    # between any two blocks there is at most one hole
@@ -204,7 +208,11 @@ def sweep(by_start, by_end, start, end, size, align, high_end, int64_t grain, in
             m.unused = 0
             m.root = NONE
             m.seed = 2463534242U
-            add_hole(&m, new_area(&m, 0, <int64_t>1 << 62, NONE, NONE))
+            if ceiling:
+                # An area without bytes, which never ends, keeps the holes below and above apart.
+                add_hole(&m, new_area(&m, 0, ceiling, NONE, NONE))
+                wall = new_area(&m, ceiling, 0, m.root, NONE)
+            add_hole(&m, new_area(&m, ceiling, (<int64_t>1 << 62) - ceiling, wall, NONE))
             for i in range(count):
                 b = columns[0][i]
                 while ended < count:

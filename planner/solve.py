@@ -161,7 +161,7 @@ def _solve_arena(
 
 def _best_of_portfolio(blocks: Blocks, bound: int, progress: Progress | None) -> tuple[Int64, str]:
     best, least, best_method = np.zeros(len(blocks.size), np.int64), -1, "nothing to place"
-    for method, offsets in _portfolio(blocks):
+    for method, offsets in _portfolio(blocks, bound):
         total = _total(blocks, offsets)
         if least < 0 or total < least:
             best, least, best_method = offsets, total, method
@@ -172,7 +172,7 @@ def _best_of_portfolio(blocks: Blocks, bound: int, progress: Progress | None) ->
     return best, best_method
 
 
-def _portfolio(blocks: Blocks) -> Iterator[tuple[str, Int64]]:
+def _portfolio(blocks: Blocks, bound: int) -> Iterator[tuple[str, Int64]]:
     """Yield plans by different methods, the most promising first."""
     n = len(blocks.size)
     simple = possible(blocks)
@@ -182,7 +182,7 @@ def _portfolio(blocks: Blocks) -> Iterator[tuple[str, Int64]]:
         offsets = place_in_order(blocks, order_by(blocks, name), best_fit)
         yield f"greedy by {name}, {'best' if best_fit else 'first'} fit", offsets
     if simple and n:
-        yield from sweeps(blocks, 6 if n <= 300_000 else 2)
+        yield from sweeps(blocks, 6 if n <= 300_000 else 2, bound)
     if simple and n > _MANY:
         yield "greedy by size below, sweep above", place_by_size(blocks)
         in_chunks = place_by_time(blocks)

@@ -19,8 +19,8 @@ from .strategies import lowest_place, problems
 def test_every_sweep_is_valid_and_aligned(problem):
     for blocks in by_arena(problem).values():
         assert possible(blocks)
-        plans = dict(sweeps(blocks, 99))
-        assert len(plans) == 6
+        plans = dict(sweeps(blocks, 99, bound_of_blocks(blocks)))
+        assert len(plans) == 6 + any(blocks.size[blocks.row_block])
         for method, offsets in plans.items():
             assert validate_arrays(blocks.start, blocks.end, blocks.size, offsets), method
             assert not (offsets % blocks.align).any(), method
@@ -62,6 +62,16 @@ def test_large_programs_are_planned_near_the_bound(count, most):
     bound = bound_of_blocks(from_arrays(start, end, size, np.full(count, 64)))
     assert bound <= (offsets + size).max() <= most * bound
     assert validate_arrays(start, end, size, offsets)
+
+
+@pytest.mark.parametrize("count", [3_000, 50_000])
+def test_a_chain_needs_its_largest_step(count):
+    """Each buffer is alive with the one before and the one after it, as in a network without branches."""
+    start = np.arange(count)
+    size = np.random.default_rng(0).integers(1, 200, count) * 64
+    offsets = plan_arrays(start, start + 2, size)
+    assert validate_arrays(start, start + 2, size, offsets)
+    assert (offsets + size).max() == (size[1:] + size[:-1]).max()
 
 
 @pytest.mark.parametrize("seed", range(3))
