@@ -50,6 +50,20 @@ def _concat_shapes(p, ins, outs):
     return [_with(common, axis, e) for e in extents], [_with(common, axis, total)]
 
 
+def _rnn_param_shapes(p, ins, outs):
+    """As of Concat; and several unknown parts of a known total are equal, as those of a network's two directions are."""
+    ins, outs = _concat_shapes(p, ins, outs)
+    total = outs[0]
+    if p.dim != 0 or total is None or len(total) != 1 or total[0] < 0:
+        return ins, outs
+    known = [s[0] for s in ins if s is not None and s[0] >= 0]
+    unknown = len(ins) - len(known)
+    if unknown > 1 and (total[0] - sum(known)) % unknown == 0:
+        each = (total[0] - sum(known)) // unknown
+        ins = [s if s is not None and s[0] >= 0 else (each,) for s in ins]
+    return ins, outs
+
+
 def _concat_lower(low, node):
     out = View.of(low.outs[0])
     axis = normalize_axis(node.params.dim, len(out.shape))
@@ -73,7 +87,7 @@ def _concat_gradient(g, node, ograds):
     return grads
 
 
-def _concat_op(name, aliases):
+def _concat_op(name, aliases, infer_shape):
     return Op(
         name=name,
         aliases=aliases,
@@ -81,7 +95,7 @@ def _concat_op(name, aliases):
         params=ConcatParams,
         inputs=_arg_names,
         variadic="num_args",
-        infer_shape=_concat_shapes,
+        infer_shape=infer_shape,
         gradient=_concat_gradient,
         lower=_concat_lower,
         reference=lambda p, *xs, is_train: np.concatenate(xs, p.dim),
@@ -95,8 +109,8 @@ def _concat_op(name, aliases):
     )
 
 
-register(_concat_op("Concat", ("concat", "_sparse_concat")))
-register(_concat_op("_rnn_param_concat", ()))
+register(_concat_op("Concat", ("concat", "_sparse_concat"), _concat_shapes))
+register(_concat_op("_rnn_param_concat", (), _rnn_param_shapes))
 
 
 class StackParams(Params):

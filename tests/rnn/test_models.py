@@ -80,6 +80,16 @@ def test_saved_checkpoint_is_mxnets(tmp_path):
     assert ours["nodes"] == theirs["nodes"] and ours["node_row_ptr"] == theirs["node_row_ptr"]
 
 
+def test_reads_a_network_of_gluons(golden):
+    """Shapes of parameters follow from the data's: both directions of the first layer have as many."""
+    symbol, arg_params, aux_params = mx.model.load_checkpoint(str(GOLDEN / "gluon"), 0)
+    module = mx.mod.Module(symbol, data_names=["data"], label_names=None)
+    module.bind(for_training=False, data_shapes=[("data", (BATCH, LENGTH))])
+    module.set_params(arg_params, aux_params)
+    module.forward(mx.io.DataBatch([mx.nd.array(words(LENGTH, 0))]), is_train=False)
+    np.testing.assert_allclose(module.get_outputs()[0].asnumpy(), golden["gluon"], rtol=1e-5, atol=1e-6)
+
+
 def test_another_length_with_the_same_parameters(golden):
     """What bucketing does."""
     cell = stack(mx)
