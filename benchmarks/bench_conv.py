@@ -145,24 +145,26 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=list(LAYERS))
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--algorithm")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
     best = peak()
     print(f"peak {best:.0f} GFLOP/s a thread, level {levels.level}")
     for network in options.networks:
-        totals = [0.0, 0.0]
+        totals = [0.0] * len(options.threads)
         for layer in LAYERS[network]:
             g = geometry(layer, options.batch)
             algorithm = blocked.choose(g, "plain" if blocked.reads_plain(g) else "blocked")
             if options.algorithm and options.algorithm in blocked.algorithms(g):
                 algorithm = options.algorithm
-            times = [seconds(make_step(g, algorithm), threads) for threads in (1, 2)]
+            times = [seconds(make_step(g, algorithm), threads) for threads in options.threads]
             totals = [t + layer[-1] * s for t, s in zip(totals, times)]
             rates = [operations(g) / s / 1e9 for s in times]
             print(
                 f"{network:12} {str(layer):42} {algorithm:10}"
-                + "".join(f"{s * 1e6:8.0f} us {r:5.0f} {r / best / n:5.0%}" for s, r, n in zip(times, rates, (1, 2)))
+                + "".join(f"{s * 1e6:8.0f} us {r:5.0f} {r / best / n:5.0%}" for s, r, n in zip(times, rates, options.threads))
             )
-        print(f"{network:12} all convolutions: {totals[0] * 1e3:.2f} ms, two threads {totals[1] * 1e3:.2f} ms")
+        sums = ", ".join(f"{t * 1e3:.2f} ms with {n}" for t, n in zip(totals, options.threads))
+        print(f"{network:12} all convolutions: {sums} threads")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,45 @@ BLOCKED_INLINE blocked_vec blocked_at_most(blocked_vec bound, blocked_vec v) {
 #endif
 }
 
+/* ---- squares ---- */
+
+#define BLOCKED_LO(j, d) ((j) & (d) ? BLOCKED_VL + (j) - (d) : (j))
+#define BLOCKED_HI(j, d) ((j) & (d) ? BLOCKED_VL + (j) : (j) + (d))
+#if BLOCKED_VL == 16
+#define BLOCKED_MASK(F, d) (blocked_mask){F(0, d), F(1, d), F(2, d), F(3, d), F(4, d), F(5, d), F(6, d), F(7, d), F(8, d), \
+    F(9, d), F(10, d), F(11, d), F(12, d), F(13, d), F(14, d), F(15, d)}
+#elif BLOCKED_VL == 8
+#define BLOCKED_MASK(F, d) (blocked_mask){F(0, d), F(1, d), F(2, d), F(3, d), F(4, d), F(5, d), F(6, d), F(7, d)}
+#else
+#define BLOCKED_MASK(F, d) (blocked_mask){F(0, d), F(1, d), F(2, d), F(3, d)}
+#endif
+/* Exchange the off-diagonal d x d blocks of every 2d x 2d block. */
+#define BLOCKED_STAGE(d)                                                    \
+    _Pragma("GCC unroll 16") for (int i = 0; i < BLOCKED_VL; i++) {      \
+        if (!(i & (d))) {                                                \
+            blocked_vec a = r[i], b = r[i + (d)];                        \
+            r[i] = __builtin_shuffle(a, b, BLOCKED_MASK(BLOCKED_LO, d));       \
+            r[i + (d)] = __builtin_shuffle(a, b, BLOCKED_MASK(BLOCKED_HI, d)); \
+        }                                                                \
+    }
+
+/* to[i * to_step + j] = from[j * from_step + i] for a square of one vector a side. */
+BLOCKED_INLINE void blocked_square(const float *from, long from_step, float *to, long to_step) {
+    blocked_vec r[BLOCKED_VL];
+#pragma GCC unroll 16
+    for (int i = 0; i < BLOCKED_VL; i++) r[i] = blocked_load(from + i * from_step);
+#if BLOCKED_VL >= 16
+    BLOCKED_STAGE(8)
+#endif
+#if BLOCKED_VL >= 8
+    BLOCKED_STAGE(4)
+#endif
+    BLOCKED_STAGE(2)
+    BLOCKED_STAGE(1)
+#pragma GCC unroll 16
+    for (int i = 0; i < BLOCKED_VL; i++) blocked_store(to + i * to_step, r[i]);
+}
+
 /* ---- geometry ---- */
 
 typedef struct {
@@ -95,26 +134,6 @@ BLOCKED_INLINE void blocked_valid(long n, long stride, long base, long extent, l
     const long stop = extent > base ? blocked_ceil(extent - base, stride) : 0;
     *lo = blocked_min(first, n);
     *hi = blocked_max(*lo, blocked_min(stop, n));
-}
-
-/* Weights as users see them, (filters, channels / groups, ky, kx), and what is made of them while they are packed. */
-typedef struct {
-    const float *w;
-    const float *scale; /* a factor for each filter, or NULL */
-    /* For the gradient of the data filters and channels are exchanged, and the taps reversed: of `kernel` taps those from
-     * `first` on, `step` apart. */
-    int transposed;
-    long kernel[2], first[2], step[2];
-} blocked_weights;
-
-/* Weight of filter `f`, channel `c` of its group, and tap number `tap` of the convolution of shape `s`. */
-BLOCKED_INLINE float blocked_weight(const blocked_shape *s, const blocked_weights *w, long f, long c, long tap) {
-    const long channels = s->channels / s->groups, filters = s->filters / s->groups;
-    if (!w->transposed)
-        return w->w[(f * channels + c) * s->kernel[0] * s->kernel[1] + tap] * (w->scale ? w->scale[f] : 1);
-    const long ky = w->first[0] + w->step[0] * (s->kernel[0] - 1 - tap / s->kernel[1]);
-    const long kx = w->first[1] + w->step[1] * (s->kernel[1] - 1 - tap % s->kernel[1]);
-    return w->w[(((f / filters * channels + c) * filters + f % filters) * w->kernel[0] + ky) * w->kernel[1] + kx];
 }
 
 /* ---- teams ---- */

@@ -189,7 +189,7 @@ cdef class PackWeights(Step):
         if self.packed.shape[0] != blocks_of(s.filters) * BLOCK * (s.channels // s.groups) * taps:
             raise ValueError(f"PackWeights: room for {self.packed.shape[0]} packed weights")
         w.w = &self.w[0]
-        self.cost = self.packed.shape[0] * 1.0
+        self.cost = self.packed.shape[0] * 0.3 + 20
 
     cdef void run(self, Team* team) noexcept nogil:
         cdef Span part = share(team, blocks_of(self.shape.filters), 1)

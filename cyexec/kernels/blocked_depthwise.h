@@ -6,7 +6,7 @@
  */
 #ifndef CYEXEC_BLOCKED_DEPTHWISE_H
 #define CYEXEC_BLOCKED_DEPTHWISE_H
-#include "blocked.h"
+#include "blocked_pack.h"
 
 typedef struct {
     blocked_shape s; /* channels == filters == groups */

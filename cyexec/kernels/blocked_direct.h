@@ -13,7 +13,7 @@
  */
 #ifndef CYEXEC_BLOCKED_DIRECT_H
 #define CYEXEC_BLOCKED_DIRECT_H
-#include "blocked.h"
+#include "blocked_pack.h"
 
 /* max(0, x * scale[c] + shift[c]) is convolved in place of x; outside the image are zeros still. */
 typedef struct {
@@ -340,16 +340,27 @@ static void direct_run(const direct_plan *p, const direct_operands *o, const blo
 /* Filter blocks f0 to f1. */
 static void direct_pack_weights(const blocked_shape *s, int plain, const blocked_weights *w, float *packed, long f0,
                                 long f1) {
-    const long channels = direct_channels(s), taps = s->kernel[0] * s->kernel[1], depth = channels * taps;
-    const long width = plain ? 1 : BLOCK;
-    for (long f = f0; f < f1; f++) {
-        const long lanes = blocked_min(BLOCK, s->filters - f * BLOCK);
-        float *to = packed + f * depth * BLOCK;
-        for (long c0 = 0; c0 < channels; c0 += width)
-            for (long tap = 0; tap < taps; tap++)
-                for (long c = c0; c < blocked_min(c0 + width, channels); c++, to += BLOCK)
-                    for (long i = 0; i < BLOCK; i++)
-                        to[i] = i < lanes ? blocked_weight(s, w, f * BLOCK + i, c, tap) : 0;
-    }
+    const long channels = direct_channels(s), taps = s->kernel[0] * s->kernel[1], width = plain ? 1 : BLOCK;
+    const long together = blocked_max(1, PACK_ROWS / taps); /* channels */
+    float rows[PACK_ROWS * BLOCK];
+    for (long f = f0; f < f1; f++)
+        for (long c0 = 0; c0 < channels; c0 += width) {
+            const long count = blocked_min(width, channels - c0);
+            float *to = packed + (f * channels + c0) * taps * BLOCK;
+            for (long c = 0; c < count; c += together) {
+                const long n = blocked_min(together, count - c);
+                if (taps > PACK_ROWS) {
+                    for (long tap = 0; tap < taps; tap++)
+                        for (long l = 0; l < BLOCK; l++)
+                            to[(tap * count + c) * BLOCK + l] =
+                                f * BLOCK + l < s->filters ? blocked_weight(s, w, f * BLOCK + l, c0 + c, tap) : 0;
+                    continue;
+                }
+                pack_rows(s, w, f, c0 + c, c0 + c + n, rows);
+                for (long i = 0; i < n; i++)
+                    for (long tap = 0; tap < taps; tap++)
+                        memcpy(to + (tap * count + c + i) * BLOCK, rows + (i * taps + tap) * BLOCK, BLOCK * sizeof(float));
+            }
+        }
 }
 #endif

@@ -111,16 +111,18 @@ BLOCKED_INLINE void winograd_output(const int m, const blocked_vec *v, blocked_v
 
 /* Rows of G for a block of filters, in double: packing happens once. `g`, `to`: a number for each filter and tap (point). */
 BLOCKED_INLINE void winograd_filter(const int m, const double g[3][BLOCK], double to[6][BLOCK]) {
+    const double a = WINOGRAD_A, a2 = WINOGRAD_A2, b = WINOGRAD_B, b2 = WINOGRAD_B2; /* folded into the factors below */
     for (int l = 0; l < BLOCK; l++) {
-        to[0][l] = m == 4 ? g[0][l] / (WINOGRAD_A2 * WINOGRAD_B2) : g[0][l];
+        to[0][l] = m == 4 ? g[0][l] * (1 / (a2 * b2)) : g[0][l];
         to[m + 1][l] = g[2][l];
         if (m == 4) {
-            const double a = WINOGRAD_A, a2 = WINOGRAD_A2, b = WINOGRAD_B, b2 = WINOGRAD_B2;
-            const double even_a = g[0][l] + a2 * g[2][l], even_b = g[0][l] + b2 * g[2][l];
-            to[1][l] = (even_a + a * g[1][l]) / (2 * a2 * (a2 - b2));
-            to[2][l] = (even_a - a * g[1][l]) / (2 * a2 * (a2 - b2));
-            to[3][l] = (even_b + b * g[1][l]) / (2 * b2 * (b2 - a2));
-            to[4][l] = (even_b - b * g[1][l]) / (2 * b2 * (b2 - a2));
+            const double even_a = (g[0][l] + a2 * g[2][l]) * (1 / (2 * a2 * (a2 - b2)));
+            const double even_b = (g[0][l] + b2 * g[2][l]) * (1 / (2 * b2 * (b2 - a2)));
+            const double odd_a = g[1][l] * (1 / (2 * a * (a2 - b2))), odd_b = g[1][l] * (1 / (2 * b * (b2 - a2)));
+            to[1][l] = even_a + odd_a;
+            to[2][l] = even_a - odd_a;
+            to[3][l] = even_b + odd_b;
+            to[4][l] = even_b - odd_b;
         } else {
             to[1][l] = (g[0][l] + g[2][l] + g[1][l]) / 2;
             to[2][l] = (g[0][l] + g[2][l] - g[1][l]) / 2;
@@ -331,32 +333,41 @@ static void winograd_run(const winograd_plan *p, const winograd_operands *o, con
     }
 }
 
-BLOCKED_INLINE void winograd_pack_blocks(const int m, const blocked_shape *s, const blocked_weights *w, float *packed,
-                                         long f0, long f1) {
-    const long n = m + 2, channels = s->channels;
-    for (long f = f0; f < f1; f++)
-        for (long c = 0; c < channels; c++) {
-            float *to = packed + (f * n * n * channels + c) * BLOCK;
-            double g[3][3][BLOCK], half[3][6][BLOCK], made[6][BLOCK];
-            for (int tap = 0; tap < 9; tap++)
+#define WINOGRAD_TOGETHER 8 /* channels: written one by one, the points' lines would fall into few sets of the caches */
+
+/* `count` channels of a filter block: the rows of blocked_pack.h to made[point][channel][16]. */
+BLOCKED_INLINE void winograd_pack_channels(const int m, const float *rows, long count, float *made) {
+    const long n = m + 2;
+    for (long c = 0; c < count; c++, rows += 9 * BLOCK) {
+        double g[3][3][BLOCK], half[3][6][BLOCK], column[3][BLOCK], points[6][BLOCK];
+        for (int tap = 0; tap < 9; tap++)
+            for (int l = 0; l < BLOCK; l++) g[tap / 3][tap % 3][l] = rows[tap * BLOCK + l];
+        for (int ky = 0; ky < 3; ky++) winograd_filter(m, g[ky], half[ky]);
+        for (int j = 0; j < n; j++) {
+            for (int ky = 0; ky < 3; ky++)
+                for (int l = 0; l < BLOCK; l++) column[ky][l] = half[ky][j][l];
+            winograd_filter(m, column, points);
+            for (int i = 0; i < n; i++)
                 for (int l = 0; l < BLOCK; l++)
-                    g[tap / 3][tap % 3][l] = f * BLOCK + l < s->filters ? blocked_weight(s, w, f * BLOCK + l, c, tap) : 0;
-            for (int ky = 0; ky < 3; ky++) winograd_filter(m, g[ky], half[ky]);
-            for (int j = 0; j < n; j++) {
-                double column[3][BLOCK];
-                for (int ky = 0; ky < 3; ky++)
-                    for (int l = 0; l < BLOCK; l++) column[ky][l] = half[ky][j][l];
-                winograd_filter(m, column, made);
-                for (int i = 0; i < n; i++)
-                    for (int l = 0; l < BLOCK; l++) to[(i * n + j) * channels * BLOCK + l] = made[i][l];
-            }
+                    made[((i * n + j) * WINOGRAD_TOGETHER + c) * BLOCK + l] = points[i][l];
         }
+    }
 }
 
 /* Weights (filters, channels, 3, 3) to (filter block, point, channel, 16), filter blocks f0 to f1. */
 static void winograd_pack_weights(const blocked_shape *s, int m, const blocked_weights *w, float *packed, long f0,
                                   long f1) {
-    if (m == 4) winograd_pack_blocks(4, s, w, packed, f0, f1);
-    else winograd_pack_blocks(2, s, w, packed, f0, f1);
+    const long points = (m + 2) * (m + 2);
+    float rows[WINOGRAD_TOGETHER * 9 * BLOCK], made[WINOGRAD_POINTS * WINOGRAD_TOGETHER * BLOCK];
+    for (long f = f0; f < f1; f++)
+        for (long c = 0; c < s->channels; c += WINOGRAD_TOGETHER) {
+            const long count = blocked_min(WINOGRAD_TOGETHER, s->channels - c);
+            pack_rows(s, w, f, c, c + count, rows);
+            if (m == 4) winograd_pack_channels(4, rows, count, made);
+            else winograd_pack_channels(2, rows, count, made);
+            for (long point = 0; point < points; point++)
+                memcpy(packed + ((f * points + point) * s->channels + c) * BLOCK, made + point * WINOGRAD_TOGETHER * BLOCK,
+                       count * BLOCK * sizeof(float));
+        }
 }
 #endif

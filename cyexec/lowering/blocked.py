@@ -104,10 +104,13 @@ def algorithms(geometry: Geometry) -> tuple[str, ...]:
     return tuple(found)
 
 
-def choose(geometry: Geometry, input_layout: str = "blocked", transformed: bool = False) -> str:
+def choose(
+    geometry: Geometry, input_layout: str = "blocked", transformed: bool = False, repacked: bool = False
+) -> str:
     """Return the algorithm for an input that is "blocked" or "plain" (then `reads_plain` must hold).
 
     `transformed`: the input passes through max(0, x * scale + shift) on its way (not for depthwise convolutions).
+    `repacked`: the weights change from run to run, so that packing them counts.
     """
     g = geometry
     if input_layout == "plain":
@@ -117,7 +120,11 @@ def choose(geometry: Geometry, input_layout: str = "blocked", transformed: bool 
     if _is_pointwise(g) and not transformed:
         return "pointwise"
     if _is_winograd(g):
-        return min(("direct", "winograd4", "winograd2"), key=lambda algorithm: _estimate(g, algorithm))
+        packing = 1 if repacked else 0  # cycles for an element of packed weights
+        return min(
+            ("direct", "winograd4", "winograd2"),
+            key=lambda algorithm: _estimate(g, algorithm) + packing * packed_size(g, algorithm),
+        )
     return "direct"
 
 

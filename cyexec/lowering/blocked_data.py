@@ -89,7 +89,7 @@ def add_data_gradient(low: Lowering, dy: Ref, w: Ref, dx: Ref, geometry: Geometr
         if not y.taps or not x.taps:
             continue
         part = _exchanged(g, y, x)
-        algorithm = blocked.choose(part) if stride == (1, 1) else "direct"
+        algorithm = blocked.choose(part, repacked=True) if stride == (1, 1) else "direct"
         packed = low.workspace((blocked.packed_size(part, algorithm),), FLOAT32)
         which = (taps, (y.first_tap, x.first_tap), (y.tap_step, x.tap_step))
         low.step("blocked_conv.PackWeights", [w], [packed], algorithm=algorithm, transposed=which, **part)
