@@ -41,6 +41,7 @@ from . import (
     runtime,
     symbol,
     test_utils,
+    visualization,
 )
 from . import image as img
 from . import initializer as init
@@ -51,6 +52,7 @@ from . import ndarray as nd
 from . import optimizer as opt
 from . import random as rnd
 from . import symbol as sym
+from . import visualization as viz
 from .attribute import AttrScope
 from .base import MXNetError
 from .config import show_config
@@ -64,9 +66,10 @@ from .symbol import Symbol
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
-    "contrib", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
-    "initializer", "io", "kv", "kvstore", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
-    "name", "nd", "ndarray", "num_gpus", "operator", "opt", "optimizer", "profiler", "random", "recordio", "rnd",
-    "rnn", "runtime", "set_num_threads", "show_config", "sym", "symbol", "test_utils",
+    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback",
+    "context", "contrib", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image",
+    "img", "init", "initializer", "io", "kv", "kvstore", "lr_scheduler", "metric", "mod", "model", "module", "mon",
+    "monitor", "name", "nd", "ndarray", "num_gpus", "operator", "opt", "optimizer", "profiler", "random",
+    "recordio", "rnd", "rnn", "runtime", "set_num_threads", "show_config", "sym", "symbol", "test_utils",
+    "visualization", "viz",
 ]  # fmt: skip
