@@ -66,10 +66,9 @@ from .symbol import Symbol
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback",
-    "context", "contrib", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image",
-    "img", "init", "initializer", "io", "kv", "kvstore", "lr_scheduler", "metric", "mod", "model", "module", "mon",
-    "monitor", "name", "nd", "ndarray", "num_gpus", "operator", "opt", "optimizer", "profiler", "random",
-    "recordio", "rnd", "rnn", "runtime", "set_num_threads", "show_config", "sym", "symbol", "test_utils",
-    "visualization", "viz",
+    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
+    "contrib", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
+    "initializer", "io", "kv", "kvstore", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
+    "name", "nd", "ndarray", "num_gpus", "operator", "opt", "optimizer", "profiler", "random", "recordio", "rnd",
+    "rnn", "runtime", "set_num_threads", "show_config", "sym", "symbol", "test_utils", "visualization", "viz",
 ]  # fmt: skip

@@ -116,6 +116,11 @@ class BaseModule:
         self.forward(data_batch, is_train=True)
         self.backward()
 
+    def _train_on(self, data_batch: Any) -> None:
+        """One step of training. A module that can do it faster than this does."""
+        self.forward_backward(data_batch)
+        self.update()
+
     def forward(self, data_batch: Any, is_train: bool | None = None) -> None:
         """Compute the outputs for a batch; `is_train` is by default as bound."""
         raise NotImplementedError
@@ -359,8 +364,7 @@ class BaseModule:
                 data_batch = next_data_batch
                 if monitor is not None:
                     monitor.tic()
-                self.forward_backward(data_batch)
-                self.update()
+                self._train_on(data_batch)
                 self._count(eval_metric, data_batch)
                 try:
                     next_data_batch = next(data_iter)

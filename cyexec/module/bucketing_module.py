@@ -337,6 +337,15 @@ class BucketingModule(BaseModule):
         self.switch_bucket(data_batch.bucket_key, data_batch.provide_data, data_batch.provide_label)
         self._current().forward_backward(data_batch)
 
+    def _train_on(self, data_batch: Any) -> None:
+        kind = type(self)
+        if kind.forward_backward is not BucketingModule.forward_backward or kind.update is not BucketingModule.update:
+            super()._train_on(data_batch)
+            return
+        self._need("binded", "params_initialized", "optimizer_initialized")
+        self.switch_bucket(data_batch.bucket_key, data_batch.provide_data, data_batch.provide_label)
+        self._current()._train_on(data_batch)
+
     def backward(self, out_grads: Any = None) -> None:
         self._need("binded", "params_initialized")
         self._current().backward(out_grads)

@@ -182,6 +182,9 @@ class ExecutorGroup:
         self.data_arrays = [[a[n] for a in args] for n in self.data_names if n in self._arguments]
         self.state_arrays = [[a[n] for a in args] for n in self.state_names]
         self.input_grad_arrays = [[g[n] for g in grads] for n in self.data_names]
+        # For an updater that updates one context: indices, gradients and weights of what has a gradient.
+        trained = [i for i, grads in enumerate(self.grad_arrays) if grads[0] is not None]
+        self.trained = trained, [self.grad_arrays[i][0] for i in trained], [self.param_arrays[i][0] for i in trained]
         self._kept[self._key()] = execs
 
     def _key(self) -> tuple:
@@ -248,6 +251,16 @@ class ExecutorGroup:
                 if name in self._arguments:
                     values[name] = cut(value, axis, part)
             executor.forward(is_train=is_train, **values)
+
+    def train_step(self, data: Sequence[Any], labels: Sequence[Any], update: Any = None) -> bool:
+        """See `Executor.train_step`; False also for several contexts."""
+        if len(self.execs) != 1:
+            return False
+        values = dict(zip(self.data_names, data))
+        for name, value in zip(self.label_names, labels):
+            if name in self._arguments:
+                values[name] = value
+        return self.execs[0].train_step(values, update)
 
     def backward(self, out_grads: Any = None) -> None:
         """Compute gradients; `out_grads` are those of the merged outputs."""

@@ -438,6 +438,26 @@ class Module(Trainer, BaseModule):
         data, labels = self._arrays_of(data_batch, group)
         group.forward(data, labels, self.for_training if is_train is None else is_train)
 
+    def forward_backward(self, data_batch: Any) -> None:
+        if not self._in_one(data_batch, None):
+            super().forward_backward(data_batch)
+
+    def _train_on(self, data_batch: Any) -> None:
+        kind = type(self)
+        own = kind.forward_backward is Module.forward_backward and kind.update is Trainer.update
+        update = self._joint_update() if own else None
+        if update is None or not self._in_one(data_batch, update):
+            super()._train_on(data_batch)
+
+    def _in_one(self, data_batch: Any, update: Any) -> bool:
+        """Run forward, backward and perhaps an update as one schedule; False where that cannot be."""
+        kind = type(self)
+        if kind.forward is not Module.forward or kind.backward is not Module.backward or not self.for_training:
+            return False
+        self._need("binded", "params_initialized")
+        group = self._group()
+        return group.train_step(*self._arrays_of(data_batch, group), update)
+
     def _arrays_of(self, data_batch: Any, group: ExecutorGroup) -> tuple[list, list]:
         """Data and labels of a batch in the order of the descriptions, the executors being bound for their shapes."""
         if isinstance(data_batch, list):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import optimizer as opt
 from ..kvstore import KVStore, create_for, read_states
 from ..ndarray import paramsio
+from ..optimizer.fused import FusedUpdate
 from .base_module import DEFAULT_OPTIMIZER, BaseModule
 
 if TYPE_CHECKING:
@@ -113,12 +114,24 @@ class Trainer(BaseModule):
         self._need("binded", "params_initialized", "optimizer_initialized")
         group = self._exec_group
         assert group is not None
-        if self._update_on_kvstore:
+        if self._kvstore is None and len(self._context) == 1:
+            assert self._updater is not None
+            indices, grads, weights = group.trained
+            self._updater(indices, grads, weights)
+        elif self._update_on_kvstore:
             update_on_store(group.param_arrays, group.grad_arrays, self._kvstore, group.param_names)
         else:
             update_by_updater(
                 group.param_arrays, group.grad_arrays, self._updater, len(self._context), self._kvstore, group.param_names
             )
+
+    def _joint_update(self) -> FusedUpdate | None:
+        """The update as steps that can follow those of backward; None where it cannot be so."""
+        self._need("binded", "params_initialized", "optimizer_initialized")
+        group = self._exec_group
+        if self._kvstore is not None or len(self._context) > 1 or type(self._updater) is not opt.Updater or not group:
+            return None
+        return self._updater.joint(*group.trained)
 
     # States on disk
 

@@ -31,6 +31,11 @@ def can_fuse(optimizer: Any, weights: Sequence[NDArray]) -> bool:
     return not optimizer.multi_precision or kind.MIXED or not any(map(optimizer.is_mixed, weights))
 
 
+def has_fixed_rates(optimizer: Any) -> bool:
+    """Whether rates are known before the gradients are."""
+    return type(optimizer)._layer_rates is OperatorOptimizer._layer_rates
+
+
 class FusedUpdate:
     """Updates of weights by their gradients, in place.
 
@@ -100,6 +105,10 @@ class FusedUpdate:
         if options != self._options or self._own_numbers:
             self._set_numbers(options, lrs, wds)
             self._options = options
+            return
+        if type(optimizer)._rates is OperatorOptimizer._rates:
+            for step, lr, wd in zip(self._numbered, lrs, wds):
+                step.set_rates(lr, wd)
             return
         for step, index, lr, wd in zip(self._numbered, self._indices, lrs, wds):
             rates = optimizer._rates(index, lr, wd)

@@ -76,11 +76,7 @@ class Optimizer:
             self.lr: float | None = 0.01 if learning_rate is None else learning_rate
         else:
             self.lr = learning_rate
-            if learning_rate is not None and lr_scheduler.base_lr != learning_rate:
-                warnings.warn(
-                    f"the scheduler's base_lr of {lr_scheduler.base_lr} is replaced by learning_rate={learning_rate}",
-                    stacklevel=3,
-                )
+            if learning_rate is not None:
                 lr_scheduler.base_lr = learning_rate
         self.wd = wd
         self.begin_num_update = begin_num_update
@@ -228,6 +224,8 @@ class Optimizer:
 
     def _multiplied(self, value: float, indices: Sequence[Any], which: str) -> list[float]:
         multipliers: dict[Any, float] = getattr(self, which)
+        if not multipliers and not self.param_dict:
+            return [value] * len(indices)
         if self.param_dict:
             own = [getattr(self.param_dict[i], which) if i in self.param_dict else None for i in indices]
         else:

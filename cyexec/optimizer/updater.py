@@ -6,7 +6,7 @@ from typing import Any
 
 from ..ndarray import NDArray
 from . import statefile
-from .fused import FusedUpdate, can_fuse
+from .fused import FusedUpdate, can_fuse, has_fixed_rates
 from .operator import OperatorOptimizer
 from .optimizer import Optimizer
 
@@ -32,13 +32,9 @@ class Updater:
         if not isinstance(index, (list, tuple)):
             index, grad, weight = [index], [grad], [weight]
         optimizer = self.optimizer
-        if weight:
-            optimizer._set_current_context(weight[0].context.device_id)
-        for i, w in zip(index, weight):
-            self._prepare(i, w)
-        states = [self.states[i] for i in index]
+        states = self._states_for(index, weight)
         if len(index) > 1 and can_fuse(optimizer, weight):
-            fused = self.fused(index, grad, weight, states)
+            fused = self._fuse(index, grad, weight, states)
             fused.prepare()
             fused.run()
         elif self.aggregate_updates:
@@ -47,8 +43,25 @@ class Updater:
             for i, g, w, s in zip(index, grad, weight, states):
                 optimizer.update_multi_precision(i, w, g, s)
 
-    def fused(self, index: list, grad: list, weight: list, states: list) -> FusedUpdate:
-        """The schedule that updates these weights, of which the optimizer is such that there can be one."""
+    def joint(self, index: list, grad: list, weight: list) -> FusedUpdate | None:
+        """The update of these weights as steps that someone else runs after others; None where it cannot be so.
+
+        It cannot where the rates depend on gradients that are yet to be computed.
+        """
+        optimizer = self.optimizer
+        states = self._states_for(index, weight)
+        if not can_fuse(optimizer, weight) or not has_fixed_rates(optimizer):
+            return None
+        return self._fuse(index, grad, weight, states)
+
+    def _states_for(self, index: Any, weight: Any) -> list:
+        if weight:
+            self.optimizer._set_current_context(weight[0].context.device_id)
+        for i, w in zip(index, weight):
+            self._prepare(i, w)
+        return [self.states[i] for i in index]
+
+    def _fuse(self, index: list, grad: list, weight: list, states: list) -> FusedUpdate:
         optimizer = self.optimizer
         assert isinstance(optimizer, OperatorOptimizer)
         if self._fused is None or not self._fused.fits(optimizer, index, weight, grad, states):

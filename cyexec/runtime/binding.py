@@ -15,6 +15,7 @@ from ..graph.graph import Graph
 from ..graph.infer import infer_dtypes, infer_shapes
 from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
+from ..ndarray.storage import Storage, allocate_bytes
 from ..ops.infer import is_full, product
 from ..passes import pipeline, place_devices
 from ..symbol.node import auxiliary, topological
@@ -27,6 +28,7 @@ from .executor import Executor, mode_graph, numbered_contexts, with_gradients, z
 if TYPE_CHECKING:
     from ..symbol import Symbol
 
+LINE = 64  # bytes: a cache line
 REQUESTS = ("null", "write", "add")
 
 Typed = tuple[tuple[int, ...], np.dtype, int]  # shape, dtype and context of an array
@@ -245,6 +247,8 @@ def simple_bind(
 
     allocate = _Allocator(numbered_contexts(ctx, group2ctx), shared_arg_names, shared_exec, shared_buffer)
     args = [allocate.argument(n, *w) for n, w in zip(names, wanted)]
+    asked = [(n, *w) for n, w, r in zip(names, wanted, reqs) if r != "null"]
+    allocate.reserve_gradients(asked)
     grads = [allocate.gradient(n, *w) if r != "null" else None for n, w, r in zip(names, wanted, reqs)]
     aux = [allocate.auxiliary(n, *w) for n, w in zip(aux_names, wanted_aux)]
     return Executor(
@@ -269,6 +273,7 @@ class _Allocator:
             raise ValueError(f"shared_buffer in simple_bind must be a dict or None, found {type(shared_buffer)}")
         self._shared_names = set(shared_arg_names or ())
         self._pool = shared_buffer
+        self._laid_out: dict[str, list[NDArray]] = {}
         self._args = shared_exec.arg_dict if shared_exec is not None else {}
         self._grads = shared_exec.grad_dict if shared_exec is not None else {}
         # An executor that shares memory alone (no parameters, no buffers) keeps auxiliary states of its own, as in MXNet.
@@ -281,9 +286,35 @@ class _Allocator:
         return self._pooled(name, shape, dtype, ctx)
 
     def gradient(self, name: str, shape: tuple[int, ...], dtype: np.dtype, ctx: int) -> NDArray:
+        if name in self._laid_out:
+            return self._laid_out[name].pop(0)
         if name in self._shared_names:
             return self._from(self._grads, name, shape, dtype, ctx)
         return self._pooled(f"grad of {name}", shape, dtype, ctx)
+
+    def reserve_gradients(self, asked: Sequence[tuple[str, tuple[int, ...], np.dtype, int]]) -> None:
+        """Lay new gradients out one behind the other, in the order of their arguments: updates walk over one block.
+
+        Each array keeps a version of its own, and begins at a cache line.
+        """
+        for number, context in enumerate(self._contexts):
+            new = [a for a in asked if a[3] == number and self._is_new(a[0])]
+            sizes = [-(-product(shape) * dtype.itemsize // LINE) * LINE for _, shape, dtype, _ in new]
+            block = allocate_bytes(sum(sizes))
+            block[:] = 0
+            start = 0
+            for (name, shape, dtype, _), size in zip(new, sizes):
+                nbytes = product(shape) * dtype.itemsize
+                array = block[start : start + nbytes].view(dtype).reshape(shape)
+                # Two arguments may have one name: their gradients are taken in order.
+                self._laid_out.setdefault(name, []).append(NDArray._wrap(array, context, Storage(block)))
+                start += size
+
+    def _is_new(self, name: str) -> bool:
+        """Whether the gradient of an argument is neither another executor's nor in the pool."""
+        if name in self._shared_names:
+            return self._grads.get(name) is None
+        return self._pool is None
 
     def auxiliary(self, name: str, shape: tuple[int, ...], dtype: np.dtype, ctx: int) -> NDArray:
         return self._from(self._aux, name, shape, dtype, ctx)

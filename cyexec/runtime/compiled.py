@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -146,6 +147,8 @@ class Compiled:
         self._schedule: Schedule | CheckedSchedule | tracing.TracedSchedule | None = None
         self._recorder: tracing.Recorder | None = None  # what the schedule reports to
         self._generations: list[int] = []
+        self._steps: list[Any] = []
+        self._joined: tuple[Any, Sequence[Any], Schedule | None] = (None, (), None)
         self.is_random = any(n.op is not None and n.op.random for n in self.program.graph.nodes)
         for ctx, nbytes in plan.arena_bytes.items():
             arenas[ctx].reserve(nbytes)
@@ -155,7 +158,7 @@ class Compiled:
         generations = [a.generation for a in self._arenas]
         recorder = tracing.of_executors()
         if self._schedule is None or generations != self._generations or recorder is not self._recorder:
-            steps = materialize(self.program, self._memory)
+            steps = self._steps = materialize(self.program, self._memory)
             if os.environ.get("CYEXEC_CHECK"):
                 self._schedule = CheckedSchedule(steps, self.plan, self._arenas)
             elif recorder is not None:
@@ -183,6 +186,27 @@ class Compiled:
         """Run the backward part. It may overwrite what the forward part left, so that runs once."""
         self.started()
         self.schedule().run(self.program.num_forward, len(self.program.steps), seed)
+
+    def joined(self, after: Sequence[Any]) -> Schedule | None:
+        """Forward part, backward part and then the steps `after`, as one schedule.
+
+        None where the parts must stay apart: something watches the steps, or one of them may fail, and then the backward
+        part must not run.
+        """
+        schedule = self.schedule()
+        of, steps, joined = self._joined
+        if of is not schedule or steps is not after:
+            joined = None
+            watched = type(schedule) is not Schedule or bool(self.program.needed_heads)
+            if not watched and not any(hasattr(s, "take_failure") or hasattr(s, "python_call") for s in self._steps):
+                joined = Schedule([*self._steps, *after], self._arenas[0].lock)
+            self._joined = schedule, after, joined
+        return joined
+
+    def run_joined(self, joined: Schedule, seed: int) -> None:
+        """Run what `joined` gave."""
+        self.started()
+        joined.run(0, len(joined), seed)
 
     def started(self) -> None:
         """Say that steps will run: if they are cut short (Ctrl-C, a failing monitor), the arena holds nobody's values."""

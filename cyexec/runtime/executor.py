@@ -248,6 +248,41 @@ class Executor:
             if grad is not None:
                 grad._written()
 
+    def train_step(self, values: Mapping[str, NDArray | np.ndarray], update: Any = None) -> bool:
+        """Do ``forward(is_train=True, **values)``, ``backward()`` and an update as one schedule, where that can be.
+
+        Parameters
+        ----------
+        values : dict of str to array
+            New values of arguments.
+        update : optional
+            Has `prepare` (called before anything is run), `steps` (run last) and `written` (called afterwards).
+
+        Returns
+        -------
+        bool
+            False: it cannot be (a monitor watches, a head gradient is needed, a step may fail), and nothing was done.
+        """
+        if self._monitor is not None or not self._requests:
+            return False
+        compiled = self._program(True, True)
+        joined = compiled.joined(update.steps if update is not None else ())
+        if joined is None:
+            return False
+        self._set_arguments(values)
+        if update is not None:
+            update.prepare()
+        self._last_mode = True
+        self._last_seed = next_seed() if compiled.is_random else 0
+        compiled.run_joined(joined, self._last_seed)
+        for output in self.outputs:
+            output._storage.version += 1
+        for i, _ in self._requests:
+            self.grad_arrays[i]._storage.version += 1  # type: ignore[union-attr]  # a request has an array
+        if update is not None:
+            update.written()
+        return True
+
     def _set_arguments(self, values: Mapping[str, NDArray | np.ndarray]) -> None:
         targets = self._args if len(self._args) == len(self.arg_arrays) else self.arg_dict
         for name, value in values.items():

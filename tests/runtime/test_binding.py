@@ -296,3 +296,22 @@ def test_group2ctx(grad_req):
     assert "_CrossDeviceCopy" not in executors[0].debug_str()
     bigger = placed.reshape(allow_up_sizing=True, data=(50, 3))
     assert str(bigger.arg_dict["data"].context) == "cpu(1)" and bigger.forward()[0].shape == (50, 20)
+
+
+def test_gradients_lie_one_behind_the_other():
+    """In the order of the arguments, each at a cache line, with versions of their own."""
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=5, name="fc1")
+    net = mx.sym.FullyConnected(net, num_hidden=3, name="fc2")
+    executor = net.simple_bind(mx.cpu(), grad_req={n: "write" for n in net.list_arguments() if n != "data"}, data=(2, 7))
+    grads = [g for g in executor.grad_arrays if g is not None]
+    starts = [g._array.ctypes.data for g in grads]
+    assert all(start % 64 == 0 for start in starts)
+    for grad, start, following in zip(grads, starts, starts[1:]):
+        assert following == start + -(-grad._array.nbytes // 64) * 64
+    assert all((g.asnumpy() == 0).all() for g in grads)
+    before = [g._storage.version for g in grads]
+    grads[0][:] = 1
+    assert [g._storage.version for g in grads] == [before[0] + 1, *before[1:]]
+    shared = net.simple_bind(mx.cpu(), shared_arg_names=["fc1_weight"], shared_exec=executor, data=(2, 7))
+    assert shared.grad_dict["fc1_weight"] is executor.grad_dict["fc1_weight"]
+    assert shared.grad_dict["fc2_weight"] is not executor.grad_dict["fc2_weight"]
