@@ -16,12 +16,16 @@
  * run over several images (`k_batch`), for the gradient of the weights.
  *
  * An operand is strided, or has a function that packs it (the patches of an image are never stored as a matrix).
- * Two paths do without packing: `gemm_direct` where B's rows are contiguous and C has few rows or few elements, and
- * `gemm_dots` where k is contiguous in both (a fully connected layer of a small batch).
+ * Three paths do without packing: `gemm_direct` where B's rows are contiguous and C has few rows or few elements,
+ * `gemm_rows` where C has three rows at most, and `gemm_dots` where k is contiguous in both (a fully connected layer of a
+ * small batch).
  */
 #ifndef CYEXEC_GEMM_H
 #define CYEXEC_GEMM_H
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 #include "team.h"
 
 /* Register block: accumulators + GEMM_NV vectors of B + one of A fill the register file (32, 16, 16 registers).
@@ -96,6 +100,19 @@ typedef struct {
 
 GEMM_INLINE gemm_vec gemm_load(const REAL *p) { return *(const gemm_loose *)p; }
 GEMM_INLINE void gemm_store(REAL *p, gemm_vec v) { *(gemm_loose *)p = v; }
+/* The first `n` numbers (fewer than a vector), then zeros. */
+GEMM_INLINE gemm_vec gemm_load_part(const REAL *p, long n) {
+#if GEMM_BYTES == 64 && defined(REAL_IS_F32)
+    return (gemm_vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif GEMM_BYTES == 64
+    return (gemm_vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+#else
+    REAL part[GEMM_VL] = {0};
+    for (long i = 0; i < n; i++) part[i] = p[i];
+    return gemm_load(part);
+#endif
+}
+
 GEMM_INLINE long gemm_min(long a, long b) { return a < b ? a : b; }
 
 /* ---- the register block ---- */
@@ -434,76 +451,7 @@ static void gemm_direct(const gemm_problem *g, long lo, long hi) {
     }
 }
 
-/* Whether `gemm_dots` serves: k is contiguous in both operands, and C has few rows or few elements. */
-static inline int gemm_is_dots(const gemm_problem *g) {
-    if (g->a.pack || g->b.pack || g->k_batch > 1 || g->column_batch > 1) return 0;
-    if (g->a.k_stride != 1 || g->b.k_stride != 1) return 0;
-    return g->m <= 4 || g->n <= 4 || (double)g->m * g->n * g->k <= 24. * 24. * 24.;
-}
-
-/* rows x columns dot products of length k; vectors run along k. */
-GEMM_INLINE void gemm_dot_block(const int rows, const int columns, const gemm_problem *g, long i0, long j0) {
-    gemm_vec acc[4][4];
-    REAL tail[4][4];
-    const REAL *a = g->a.data + i0 * g->a.lane_stride, *b = g->b.data + j0 * g->b.lane_stride;
-    const long ars = g->a.lane_stride, brs = g->b.lane_stride;
-    long p = 0;
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int j = 0; j < columns; j++) {
-            acc[i][j] = (gemm_vec){0};
-            tail[i][j] = 0;
-        }
-    for (; p + GEMM_VL <= g->k; p += GEMM_VL) {
-        gemm_vec x[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < rows; i++) x[i] = gemm_load(a + i * ars + p);
-#pragma GCC unroll 4
-        for (int j = 0; j < columns; j++) {
-            gemm_vec y = gemm_load(b + j * brs + p);
-#pragma GCC unroll 4
-            for (int i = 0; i < rows; i++) acc[i][j] += x[i] * y;
-        }
-    }
-    for (; p < g->k; p++)
-#pragma GCC unroll 4
-        for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-            for (int j = 0; j < columns; j++) tail[i][j] += a[i * ars + p] * b[j * brs + p];
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int j = 0; j < columns; j++) {
-            REAL *c = g->c + (i0 + i) * g->ldc + j0 + j, part[GEMM_VL], x;
-            gemm_store(part, acc[i][j]);
-            for (int half = GEMM_VL / 2; half > 0; half /= 2)
-                for (int v = 0; v < half; v++) part[v] += part[v + half];
-            x = (part[0] + tail[i][j]) * g->epilogue.alpha;
-            if (g->epilogue.accumulate) x += *c;
-            if (g->epilogue.row_bias) x += g->epilogue.row_bias[i0 + i];
-            if (g->epilogue.column_bias) x += g->epilogue.column_bias[j0 + j];
-            *c = x;
-        }
-}
-
-static inline long gemm_dots_tiles(const gemm_problem *g) { return (g->n + 3) / 4; }
-
-/* Columns 4 lo to 4 hi, all rows. */
-static void gemm_dots(const gemm_problem *g, long lo, long hi) {
-    for (long t = lo; t < hi; t++) {
-        const long j0 = t * 4, columns = gemm_min(4, g->n - j0);
-        for (long i = 0; i < g->m; i += 4) {
-            const long rows = gemm_min(4, g->m - i);
-            if (rows == 4 && columns == 4) gemm_dot_block(4, 4, g, i, j0);
-            else if (rows == 1 && columns == 4) gemm_dot_block(1, 4, g, i, j0);
-            else if (rows == 4 && columns == 1) gemm_dot_block(4, 1, g, i, j0);
-            else
-                for (long r = 0; r < rows; r++)
-                    for (long c = 0; c < columns; c++) gemm_dot_block(1, 1, g, i + r, j0 + c);
-        }
-    }
-}
+#include "gemm_thin.h"
 
 /* ---- the way in ---- */
 
@@ -536,11 +484,15 @@ static inline void gemm_canonical(gemm_problem *g) {
 
 /* Number of tiles that threads may share without a barrier; 0: the packed path, for the whole team. */
 static inline long gemm_free_tiles(const gemm_problem *g) {
-    return gemm_is_dots(g) ? gemm_dots_tiles(g) : gemm_is_direct(g) ? gemm_direct_tiles(g) : 0;
+    return gemm_is_dots(g)     ? gemm_dots_tiles(g)
+           : gemm_is_rows(g)   ? gemm_rows_tiles(g)
+           : gemm_is_direct(g) ? gemm_direct_tiles(g)
+                               : 0;
 }
 
 static inline void gemm_run_tiles(const gemm_problem *g, long lo, long hi) {
     if (gemm_is_dots(g)) gemm_dots(g, lo, hi);
+    else if (gemm_is_rows(g)) gemm_rows(g, lo, hi);
     else gemm_direct(g, lo, hi);
 }
 
