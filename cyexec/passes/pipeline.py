@@ -7,7 +7,16 @@ from collections.abc import Callable
 
 from ..graph import spec
 from ..graph.graph import Graph
-from . import block_layout, drop_identities, fold_batchnorm, fuse_elementwise, fuse_epilogue, fuse_input, fuse_norm_relu
+from . import (
+    block_layout,
+    drop_identities,
+    fold_batchnorm,
+    fuse_elementwise,
+    fuse_epilogue,
+    fuse_input,
+    fuse_norm_relu,
+    join_dense,
+)
 
 Pass = Callable[[Graph], Graph]
 
@@ -16,6 +25,7 @@ Pass = Callable[[Graph], Graph]
 INFERENCE: tuple[Pass, ...] = (
     drop_identities.run,  # first: layers that a Dropout or BlockGrad stands between become neighbours
     fold_batchnorm.run,
+    join_dense.run,
 )
 ALWAYS: tuple[Pass, ...] = (
     block_layout.run,  # sees the BatchNorms folded: the scaled weights are packed at once

@@ -14,7 +14,7 @@ from ..graph.mxnet_text import UnknownGradientError, bound_text
 from ..graph.to_symbol import graph_symbol
 from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
-from ..passes import add_gradient, hoist_constants, pipeline
+from ..passes import add_gradient, hoist_constants, join_dense, pipeline
 from .arena import Arena
 from .compiled import Compiled, plan_graph
 from .constants import Constants
@@ -50,7 +50,7 @@ def numbered_contexts(ctx: Context, group2ctx: Mapping[str, Context] | None) -> 
 def with_gradients(graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]]) -> Graph:
     """The graph of one mode before any pass but the gradient."""
     moded = Graph(graph.outputs, (), is_train)
-    return add_gradient.run(moded, requests) if requests else moded
+    return add_gradient.run(join_dense.run(moded), requests) if requests else moded
 
 
 def mode_graph(
