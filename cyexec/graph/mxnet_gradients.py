@@ -71,8 +71,8 @@ def backward(node: TextNode) -> Rule | None:
 _REGULAR = {
     "g": "broadcast_add broadcast_sub _mul_scalar _div_scalar amp_cast amp_multicast squeeze stack diag sum mean slice "
     "slice_axis slice_like tile repeat reverse _contrib_box_iou _contrib_bipartite_matching _contrib_BilinearResize2D "
-    "_contrib_AdaptiveAvgPooling2D _linalg_extractdiag _linalg_makediag _linalg_extracttrian _linalg_maketrian",
-    "g0 i0": "clip hard_sigmoid Embedding",
+    "_contrib_AdaptiveAvgPooling2D _linalg_extractdiag _linalg_makediag _linalg_extracttrian _linalg_maketrian _image_crop",
+    "g0 i0": "_image_normalize clip hard_sigmoid Embedding",
     "g0 i1": "take",
     "g0 o0": "SoftmaxActivation _linalg_potrf _linalg_inverse",
     "g0 i0 o0": "prod nansum nanprod max min norm",
@@ -100,6 +100,9 @@ _OTHER_NAMES = {
     "_contrib_gradientmultiplier": ("_contrib_backward_gradientmultiplier", "g"),
     "_contrib_index_copy": ("_contrib_backward_index_copy", "g i"),
 }  # fmt: skip
+_OTHER_NAMES |= {
+    f"_image_{_name}": ("_copy", "g") for _name in ("to_tensor", "resize", "flip_left_right", "flip_top_bottom")
+}
 _OTHER_NAMES |= {
     f"_contrib_interleaved_matmul_{_name}": (f"_backward_interleaved_matmul_{_name}", "g i")
     for _name in ("selfatt_qk", "selfatt_valatt", "encdec_qk", "encdec_valatt")
@@ -141,6 +144,7 @@ _ALWAYS_OTHER_NAMES = {
     "_contrib_MultiBoxDetection": ("_backward__contrib_MultiBoxDetection", "g0 i o0"),
     "_contrib_DeformableConvolution": ("_backward__contrib_DeformableConvolution", "g0 i0 i1 i2"),
     "_contrib_ModulatedDeformableConvolution": ("_backward__contrib_ModulatedDeformableConvolution", "g0 i0 i1 i2 i3"),
+    "_contrib_DeformablePSROIPooling": ("_backward__contrib_DeformablePSROIPooling", "g0 i o1"),
     "_contrib_SyncBatchNorm": ("_backward__contrib_SyncBatchNorm", "g0 o1 o2 i0 i1 i3 i4"),
     "_contrib_Proposal": ("_backward__contrib_Proposal", ""),
     "_contrib_MultiProposal": ("_backward__contrib_MultiProposal", ""),

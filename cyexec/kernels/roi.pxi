@@ -92,9 +92,10 @@ cdef class RoiMaxGradient(Step):
 
     def __init__(self, reads, writes):
         dy, self.rois, at = reads
-        self.dy = dy.reshape(*dy.shape[:2], -1)
-        self.at = at.reshape(*at.shape[:2], -1)
-        self.dx = writes[0].reshape(*writes[0].shape[:2], -1)
+        bins = dy.shape[0], dy.shape[1], dy.shape[2] * dy.shape[3]
+        self.dy, self.at = dy.reshape(bins), at.reshape(bins)
+        n, channels, height, width = writes[0].shape
+        self.dx = writes[0].reshape(n, channels, height * width)
         self.cost = 1.5 * dy.size + 0.1 * writes[0].size
 
     cdef void run(self, Team* team) noexcept nogil:
@@ -139,6 +140,9 @@ cdef inline Window window(real start, real extent, Py_ssize_t bin, Py_ssize_t sa
     if samples > 4:
         first = floor((-1 - w.start) / w.step) - 2
         last = ceil((size - w.start) / w.step) + 2
+        if not first <= last:   # infinite extents: NaN
+            w.first = w.last = 0
+            return w
         w.first = <Py_ssize_t>first if 0 < first < samples else samples if first >= samples else 0
         w.last = <Py_ssize_t>last if 0 < last < samples else 0 if last <= 0 else samples
     return w

@@ -37,6 +37,12 @@ cdef inline real pixel(const real* plane, Py_ssize_t at, bint there) noexcept no
     return plane[at] if there else <real>0
 
 
+def points(array):
+    """The array with its last two axes, height and width, as one."""
+    first, second, height, width = array.shape
+    return array.reshape(first, second, height * width)
+
+
 cdef class BilinearSample(Step):
     """y[n, c, point] = image n at grid[n, :, point]."""
     cdef const real[:, :, :, ::1] x   # IN    (images, channels, height, width)
@@ -45,8 +51,8 @@ cdef class BilinearSample(Step):
 
     def __init__(self, reads, writes):
         self.x = reads[0]
-        self.grid = reads[1].reshape(*reads[1].shape[:2], -1)
-        self.y = writes[0].reshape(*writes[0].shape[:2], -1)
+        self.grid = points(reads[1])
+        self.y = points(writes[0])
         self.cost = 4.0 * writes[0].size
 
     cdef void run(self, Team* team) noexcept nogil:
@@ -80,8 +86,8 @@ cdef class BilinearSampleImageGradient(Step):
     cdef real[:, :, :, ::1] dx        # OUT   (images, channels, height, width)
 
     def __init__(self, reads, writes):
-        self.dy = reads[0].reshape(*reads[0].shape[:2], -1)
-        self.grid = reads[1].reshape(*reads[1].shape[:2], -1)
+        self.dy = points(reads[0])
+        self.grid = points(reads[1])
         self.dx = writes[0]
         self.cost = 5.0 * reads[0].size + 0.1 * writes[0].size
 
@@ -123,9 +129,9 @@ cdef class BilinearSampleGridGradient(Step):
 
     def __init__(self, reads, writes):
         dy, self.x, grid = reads
-        self.dy = dy.reshape(*dy.shape[:2], -1)
-        self.grid = grid.reshape(*grid.shape[:2], -1)
-        self.dgrid = writes[0].reshape(*writes[0].shape[:2], -1)
+        self.dy = points(dy)
+        self.grid = points(grid)
+        self.dgrid = points(writes[0])
         self.cost = 5.0 * dy.size
 
     cdef void run(self, Team* team) noexcept nogil:

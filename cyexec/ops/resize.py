@@ -36,15 +36,15 @@ def _taps(matrix: np.ndarray) -> Taps:
     return Taps(tuple(first.tolist()), tuple((last - first).tolist()), tuple(map(tuple, weights.T.tolist())))
 
 
-def bilinear_matrix(size: int, new: int, align_corners: bool) -> np.ndarray:
+def bilinear_matrix(size: int, new: int, align_corners: bool, centred: bool = False) -> np.ndarray:
     """Weights (new, size) of linear interpolation from `size` pixels to `new` ones.
 
     With `align_corners` the centres of the first and last pixels stay where they are, else the borders of the image do.
-    A single new pixel is the first one either way, as in MXNet.
+    A single new pixel is the first one either way, as in MXNet, or with `centred` the middle of the image.
     """
     index = np.arange(new, dtype=np.float64)
     at: np.ndarray
-    if new == 1 or align_corners:
+    if align_corners or new == 1 and not centred:
         at = index * ((size - 1) / max(new - 1, 1))
     else:
         at = np.maximum((index + 0.5) * (size / new) - 0.5, 0)
@@ -65,17 +65,21 @@ def mean_matrix(size: int, new: int) -> np.ndarray:
     return matrix
 
 
+def resample_steps(low, rows: np.ndarray, columns: np.ndarray, src, dst, outer: int, inner: int):
+    """Add the steps ``dst = rows @ image @ columns.T`` for images (outer, height, width, inner)."""
+    wide = src.size // max(outer * rows.shape[1] * inner, 1)
+    between = low.workspace((outer, rows.shape[0], wide, inner), dst.dtype)
+    low.step("resample.Resample", [src], [between], outer=outer, inner=wide * inner, **_taps(rows)._asdict())
+    kept = {"outer": outer * rows.shape[0], "inner": inner}
+    low.step("resample.Resample", [between], [dst], **kept, **_taps(columns)._asdict())
+
+
 def _resample(low, rows: np.ndarray, columns: np.ndarray, src, dst):
-    """Add the steps ``dst = rows @ src @ columns.T`` for every plane of `src`."""
-    if not dst.size:
-        return
-    if not src.size:
+    """The same for images (batch, channels, height, width)."""
+    if dst.size and src.size:
+        resample_steps(low, rows, columns, src, dst, product(src.shape[:2]), 1)
+    elif dst.size:
         low.fill(dst, 0)
-        return
-    outer = product(src.shape[:2])
-    between = low.workspace((outer, dst.shape[2], src.shape[3]), dst.dtype)
-    low.step("resample.Resample", [src], [between], outer=outer, inner=src.shape[3], **_taps(rows)._asdict())
-    low.step("resample.Resample", [between], [dst], outer=outer * dst.shape[2], inner=1, **_taps(columns)._asdict())
 
 
 def _planes(rows, columns, image):

@@ -34,6 +34,9 @@ DIFFERENT: dict[str, tuple[str, str]] = {
     "_contrib_box_nms/7": ("grad/data", "MXNet forgets that boxes changed their form"),
     "_contrib_box_nms/9": ("grad/data", "the same as case 7"),
     "_arange/3": ("out/0", "MXNet rounds a step of -1.5 to an integer in float16"),
+    "_image_flip_left_right": ("grad/data", "MXNet hands the gradient on as it is, though the picture was mirrored"),
+    "_image_flip_top_bottom": ("grad/data", "the same as flip_left_right"),
+    "_image_to_tensor": ("grad/data", "MXNet hands the gradient on as it is, of the output's shape and scale"),
     "_unravel_index/1": ("*", "of indices with two dimensions MXNet takes the first extent alone"),
     "amp_multicast": ("dtypes", "MXNet tells an output's dtype before it knows the widest input"),
     **{
