@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..lowering import blocked_gradient
+from ..lowering import blocked_data, blocked_gradient
 from .blocked import BlockedConvolutionParams, blocked_shape, geometry_of
 from .infer import unify
 from .registry import register
@@ -23,7 +23,7 @@ def _lower(low, node):
     p, (ograd, data, weight) = node.params, low.ins
     a = geometry_of(p)
     if low.used(0):
-        blocked_gradient.add_data_gradient(low, ograd, weight, low.outs[0], a)
+        blocked_data.add_data_gradient(low, ograd, weight, low.outs[0], a)
     if low.used(1):
         blocked_gradient.add_weight_gradient(low, data, ograd, low.outs[1], a, "plain" if p.plain else "blocked")
     if not p.no_bias and low.used(2):

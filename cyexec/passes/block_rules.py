@@ -70,7 +70,7 @@ def _convolution(layout: Layout, node: Node) -> Sequence[Entry] | None:
 def _convolution_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
     ograd, data, weight = node.inputs
     shared = _conv_params(layout, node, data, ograd.shape)
-    if shared is None or not hasattr(blocked_gradient, "add_data_gradient") or not blocked_gradient.supports_gradient(
+    if shared is None or not blocked_gradient.supports_gradient(
         conv_arguments(node.params, data.shape, node.params.num_filter, ograd.shape)
     ):
         return None
@@ -94,9 +94,7 @@ def _pooling(layout: Layout, node: Node) -> Sequence[Entry] | None:
 
 def _pooling_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
     p, shape = node.params, node.shapes[0]
-    if not _is_image(shape) or not hasattr(blocked, "supports_pool_gradient"):
-        return None
-    if not blocked.supports_pool_gradient(pool_arguments(p, shape, node.in_shapes[0])):
+    if not _is_image(shape) or not blocked.supports_pool(pool_arguments(p, shape, node.in_shapes[0])):
         return None
     return layout.make(node, "_BlockedPoolingGradient", *(layout.as_blocked(e) for e in node.inputs), **p.as_dict())
 
