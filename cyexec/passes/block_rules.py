@@ -134,6 +134,10 @@ def _batch_norm_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
 
 # Number by number
 
+# Operators without `Op.elementwise` that work number by number all the same, with parameters that name no axis.
+_ELEMENTWISE = frozenset({"clip", "add_n", "smooth_l1", "where", "LeakyReLU"})
+
+
 def _same_operator(layout: Layout, node: Node, inputs: Sequence[Entry], **changes: Any) -> list[Entry]:
     """`node`, whose operator means the same for blocked arrays."""
     assert node.op is not None
@@ -143,6 +147,9 @@ def _same_operator(layout: Layout, node: Node, inputs: Sequence[Entry], **change
 def elementwise(layout: Layout, node: Node) -> Sequence[Entry] | None:
     """Number by number: all inputs of one shape, or broadcast along anything but the channels."""
     shape = node.shapes[0]
+    assert node.op is not None
+    if node.op.elementwise is None and node.op.name not in _ELEMENTWISE:
+        return None
     chain = chain_of(node, layout.graph.is_train) if _is_image(shape) else None
     if chain is None or any(node.in_shapes[i] != view for i, view in zip(chain.reads, chain.views)):
         return None

@@ -83,6 +83,9 @@ def network(kind):
         "full": lambda: mx.sym.Pooling(x, kernel=(2, 2), stride=(2, 2), pooling_convention="full"),
         "avg": lambda: mx.sym.Pooling(x, kernel=(3, 3), pad=(1, 1), pool_type="avg"),
         "avg inside": lambda: mx.sym.Pooling(x, kernel=(3, 3), pad=(1, 1), pool_type="avg", count_include_pad=False),
+        "mean of channels": lambda: mx.sym.broadcast_mul(x, mx.sym.mean(x, axis=1, keepdims=True)),
+        "sum of rows": lambda: mx.sym.broadcast_add(x, mx.sym.sum(x, axis=(0, 2, 3), keepdims=True)),
+        "spread": lambda: mx.sym.broadcast_mul(mx.sym.mean(x, axis=(2, 3), keepdims=True), x),
         "global": lambda: mx.sym.Pooling(x, global_pool=True, kernel=(1, 1), pool_type="avg"),
         "lp": lambda: mx.sym.Pooling(x, kernel=(2, 2), pool_type="lp", p_value=2),
         "concat": lambda: mx.sym.Concat(x, conv(x, 16, 1), conv(x, 5, 1)),
@@ -107,7 +110,7 @@ KINDS = [
     "relu", "clip", "leaky", "elu", "prelu", "sigmoid", "batch norm", "sum", "sum, relu", "relu, sum", "twice",
     "with itself", "add_n", "max", "full", "avg", "avg inside", "global", "lp", "concat", "concat of few",
     "concat of rows", "split", "split of few", "squeeze and excite", "one map", "groups", "depthwise", "few in a group",
-    "upsampling", "transposed",
+    "upsampling", "transposed", "mean of channels", "sum of rows", "spread",
 ]  # fmt: skip
 
 

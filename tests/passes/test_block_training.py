@@ -56,7 +56,8 @@ def test_batch_norm_takes_the_relu_both_ways():
     assert "relu = _BlockedBatchNorm(c0, bn_gamma, bn_beta, bn_moving_mean, bn_moving_var)" in after
     gradient = next(line for line in after if "_BlockedBatchNormGradient" in line)
     assert gradient == (
-        "bn_backward = _BlockedBatchNormGradient(c1_backward, c0, bn_gamma, relu:1, relu:2, relu, bn_moving_mean, bn_moving_var)"
+        "bn_backward = _BlockedBatchNormGradient("
+        "c1_backward, c0, bn_gamma, relu:1, relu:2, relu, bn_moving_mean, bn_moving_var)"
     )
     assert not any("_backward_Activation" in line for line in after)
     check_pass(fuse_norm_relu.run, graph, after)
