@@ -17,14 +17,19 @@ from __future__ import annotations
 
 from . import (
     attribute,
+    autograd,
     base,
     callback,
+    config,
     context,
     contrib,
+    engine,
     image,
     initializer,
     io,
     kvstore,
+    libinfo,
+    log,
     lr_scheduler,
     metric,
     model,
@@ -41,6 +46,7 @@ from . import (
     runtime,
     symbol,
     test_utils,
+    util,
     visualization,
 )
 from . import image as img
@@ -57,18 +63,18 @@ from .attribute import AttrScope
 from .base import MXNetError
 from .config import show_config
 from .context import Context, cpu, cpu_pinned, current_context, gpu, num_gpus
+from .libinfo import __version__ as __version__
 from .ndarray import NDArray
 from .runtime import executor
 from .runtime.executor import Executor
 from .runtime.schedule import get_num_threads, set_num_threads
 from .symbol import Symbol
 
-__version__ = "0.1.0"
-
 __all__ = [
-    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "base", "callback", "context",
-    "contrib", "cpu", "cpu_pinned", "current_context", "executor", "get_num_threads", "gpu", "image", "img", "init",
-    "initializer", "io", "kv", "kvstore", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor",
-    "name", "nd", "ndarray", "num_gpus", "operator", "opt", "optimizer", "profiler", "random", "recordio", "rnd",
-    "rnn", "runtime", "set_num_threads", "show_config", "sym", "symbol", "test_utils", "visualization", "viz",
+    "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "autograd", "base",
+    "callback", "config", "context", "contrib", "cpu", "cpu_pinned", "current_context", "engine", "executor",
+    "get_num_threads", "gpu", "image", "img", "init", "initializer", "io", "kv", "kvstore", "libinfo", "log",
+    "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus",
+    "operator", "opt", "optimizer", "profiler", "random", "recordio", "rnd", "rnn", "runtime", "set_num_threads",
+    "show_config", "sym", "symbol", "test_utils", "util", "visualization", "viz",
 ]  # fmt: skip

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+# Names that scripts import for isinstance and the like.
+string_types = (str,)
+numeric_types = (float, int, np.generic)
+integer_types = (int, np.int32, np.int64)
+mx_real_t = np.float32
+
 
 class MXNetError(RuntimeError):
     """What MXNet raises for a bad graph, shape, file or call. The message names the node or position at fault."""
