@@ -67,7 +67,7 @@ def _is_view(node: Node) -> bool:
     return node.op is not None and node.op.name in VIEWS
 
 
-def _parameters_only(graph: Graph) -> set[Node]:
+def parameters_only(graph: Graph) -> set[Node]:
     """Nodes of which everything ends in a parameter input."""
     readers = graph.readers()
     shown = {entry.node for entry in graph.outputs}
@@ -94,7 +94,7 @@ def _constant_nodes(graph: Graph) -> set[Node]:
 
     An operator without inputs (zeros) is constant too, but is kept only inside something that is.
     """
-    parameters = _parameters_only(graph)
+    parameters = parameters_only(graph)
     sources: set[Node] = set()
     constant: set[Node] = set()
     for node in graph.nodes:

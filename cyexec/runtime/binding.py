@@ -17,7 +17,7 @@ from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
 from ..ndarray.storage import Storage, allocate_bytes
 from ..ops.infer import is_full, product
-from ..passes import pipeline, place_devices
+from ..passes import hoist_constants, pipeline, place_devices
 from ..symbol.node import auxiliary, topological
 from ..symbol.subgraph import subgraphs_of
 from ..symbol.unroll import unrolled
@@ -405,4 +405,27 @@ def reshape_executor(
     return Executor(
         symbol, graph, parent._ctx, args, grads, parent._grad_req, aux, parent._group2ctx, parent._arenas,  # type: ignore[arg-type]
         parent._plan_time_limit, parent._memory_limit,
+    )  # fmt: skip
+
+
+def clone_executor(parent: Executor, own: Sequence[str] | None) -> Executor:
+    """See `Executor.clone`."""
+    names = parent._symbol.list_arguments()
+    if own is None:
+        shared = {n.number for n in hoist_constants.parameters_only(parent._graph) if n.kind == "arg"}
+    else:
+        unknown = sorted(set(own) - set(names))
+        if isinstance(own, str) or unknown:
+            raise ValueError(f"own must be names of arguments ({', '.join(names)}), found {own!r}")
+        shared = {i for i, name in enumerate(names) if name not in own}
+    contexts = numbered_contexts(parent._ctx, parent._group2ctx)
+    wanted, _ = _shapes_dtypes_contexts(parent._graph)
+    args = [a if i in shared else a.copy() for i, a in enumerate(parent.arg_arrays)]
+    grads = [
+        None if old is None else zeros(shape, dtype, contexts[ctx])
+        for old, (shape, dtype, ctx) in zip(parent.grad_arrays, wanted)
+    ]
+    return Executor(
+        parent._symbol, parent._graph, parent._ctx, args, grads, parent._grad_req, parent.aux_arrays, parent._group2ctx,
+        plan_time_limit=parent._plan_time_limit, memory_limit=parent._memory_limit,
     )  # fmt: skip

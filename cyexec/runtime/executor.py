@@ -487,6 +487,27 @@ class Executor:
 
         return reshape_executor(self, partial_shaping, allow_up_sizing, kwargs)
 
+    def clone(self, own: Sequence[str] | None = None) -> Executor:
+        """Return another executor of the same network, to run in another Python thread at the same time.
+
+        Parameters and auxiliary states are shared: what is written to them is seen by both. Inputs, outputs, gradients and
+        the arena are the clone's own. For as many threads as cores, let each executor use one (`mx.set_num_threads(1)`).
+
+        Parameters
+        ----------
+        own : sequence of str, optional
+            Arguments that the clone gets arrays of its own for, with a copy of the values. By default those that are not
+            parameters: what is made of a parameter ends where an operator takes one (weight, bias, gamma, ...).
+
+        Raises
+        ------
+        ValueError
+            A name in `own` is not an argument.
+        """
+        from .binding import clone_executor
+
+        return clone_executor(self, own)
+
     def __repr__(self) -> str:
         return f"<cyexec Executor of {self._symbol!r}, arena {self.plan.total} bytes>"
 
