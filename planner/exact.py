@@ -18,7 +18,7 @@ from .blocks import Blocks, Int64
 
 MOST_ROWS = 20_000
 MOST_INCIDENCES = 3_000_000  # of blocks and sections: beyond, a step of the search costs milliseconds
-QUICK_WORK = 16_000_000  # blocks looked at for the first question without a time limit: about 20 ms
+QUICK_WORK = 8_000_000  # blocks looked at for the first question without a time limit: about 10 ms
 _UNLIMITED = 2**62
 
 

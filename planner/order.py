@@ -17,10 +17,10 @@ from heapq import heapify, heappop, heappush
 
 from .dag import Dag
 
-_STATES = 4_000  # sets of finished nodes looked at for one segment: about 50 ms
+_WORK = 1_000_000  # nodes looked at by the exact search in all: about half a second
+_STATES = 4_000  # sets of finished nodes looked at for one segment
 _WINDOW = 14  # nodes; 2**14 sets at most, usually a few hundred
-_ROUNDS = 60  # windows tried around one peak after the other,
-_LARGE = 200_000  # but for large graphs only as many as look at this many nodes; also of the exact search
+_ROUNDS = 60  # windows tried around one peak after the other
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Order:
     optimal: bool
 
 
-def order(dag: Dag, *, states: int = _STATES) -> Order:
+def order(dag: Dag, *, work: int = _WORK) -> Order:
     """Return an order whose peak is low, and never above that of the order given.
 
     Parameters
     ----------
     dag : Dag
-    states : int
-        How many sets of finished nodes the exact search may look at in each segment.
+    work : int
+        How many nodes the exact search may look at in all; the greedy orders always run.
 
     Notes
     -----
@@ -60,6 +60,7 @@ def order(dag: Dag, *, states: int = _STATES) -> Order:
     (MLSys 2020). A step that frees at least as much as it takes and stays below the peak so far is run at once: moved
     to the front of any order it makes no later step larger.
     """
+    left = _Budget(work)
     given = list(range(len(dag)))
     candidates = [given]
     bound = dag.bound()
@@ -73,20 +74,25 @@ def order(dag: Dag, *, states: int = _STATES) -> Order:
     for low, high in _segments(dag):
         best = min(range(len(candidates)), key=lambda k: max(levels[k][0][low:high]))
         part, peak = candidates[best][low:high], max(levels[best][0][low:high])
-        # A search that cannot even run every node once is not begun.
-        allowed = min(states, _LARGE // (high - low))
-        if peak > bound and allowed >= high - low:
-            exact = _exact(dag, part, levels[best][1][low], bound, peak, allowed)
+        if peak > bound:
+            exact = _exact(dag, part, levels[best][1][low], bound, peak, left)
             if exact.proved:
                 bound = max(bound, exact.peak)
             part = exact.part
         result += part
-    result = _improve_windows(dag, result, bound)
+    result = _improve_windows(dag, result, bound, left)
     settled = _settle(dag, result)
     if dag.peak(settled) < dag.peak(result):
-        result = _improve_windows(dag, settled, bound)
+        result = _improve_windows(dag, settled, bound, left)
     peak = dag.peak(result)
     return Order([dag.nodes[i].id for i in result], result, peak, peak <= bound)
+
+
+@dataclass
+class _Budget:
+    """Nodes that the exact search may still look at."""
+
+    work: int
 
 
 def _segments(dag: Dag) -> list[tuple[int, int]]:
@@ -121,7 +127,7 @@ class _Part:
 
 
 def _exact(
-    dag: Dag, part: list[int], base: int, enough: int, peak: int, states: int, turn: list[int] | None = None
+    dag: Dag, part: list[int], base: int, enough: int, peak: int, left: _Budget, turn: list[int] | None = None
 ) -> _Part:
     """Search the orders of `part` for one with the lowest peak; stop at `enough` bytes.
 
@@ -131,10 +137,15 @@ def _exact(
         Nodes that run one after the other, now with `peak` bytes.
     base : int
         Bytes alive before.
+    left : _Budget
+        Is spent. A search that cannot even run every node once is not begun.
     turn : list of int, optional
         When each node runs now; a segment, whose other readers all have larger positions, does not need it.
     """
     count = len(part)
+    states = min(_STATES, left.work // count)
+    if states < count:
+        return _Part(part, peak, False)
     bit = {i: 1 << k for k, i in enumerate(part)}
     outside = {j for i in part for j in dag.inputs[i] if j not in bit}
     readers = {j: sum(bit.get(r, 0) for r in dag.readers[j]) for j in (*part, *outside)}
@@ -159,6 +170,7 @@ def _exact(
         if done in closed:
             continue
         closed.add(done)
+        left.work -= count
         if len(closed) > states:
             return _Part(part, peak, False)
         moves = []
@@ -185,9 +197,12 @@ def _exact(
     return _Part(part, peak, True)
 
 
-def _improve_windows(dag: Dag, current: list[int], bound: int) -> list[int]:
+def _improve_windows(dag: Dag, current: list[int], bound: int, left: _Budget) -> list[int]:
     """Solve windows around the peak exactly until that no longer helps."""
-    for _ in range(max(4, min(_ROUNDS, _LARGE // max(len(dag), 1)))):
+    for _ in range(_ROUNDS):
+        left.work -= len(dag)
+        if left.work < 0:
+            break
         profile, live = dag.levels(current)
         peak = max(profile, default=0)
         if peak <= bound:
@@ -196,7 +211,7 @@ def _improve_windows(dag: Dag, current: list[int], bound: int) -> list[int]:
         at = profile.index(peak)
         for ahead in (_WINDOW // 2, _WINDOW - 2, 2):
             low = max(0, at - ahead)
-            found = _exact(dag, current[low : low + _WINDOW], live[low], bound, peak, 2**_WINDOW, turn)
+            found = _exact(dag, current[low : low + _WINDOW], live[low], bound, peak, left, turn)
             if found.peak < peak:
                 current = current[:low] + found.part + current[low + _WINDOW :]
                 break

@@ -34,7 +34,7 @@ def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | Non
     ----------
     problem : Problem
     time_limit : float, default 0
-        Seconds to search longer. With 0, the exact search does a fixed small amount of work (20 to 50 ms).
+        Seconds to search longer. With 0, the exact search does a fixed small amount of work (10 to 25 ms).
     progress : callable, optional
         Called as `progress(method, total, lower_bound)` with bytes, whenever an arena's plan or bound gets better.
 

@@ -11,6 +11,7 @@ from .lower import lower
 
 # Searching the order of a larger graph would take longer than binding it.
 MOST_NODES = 20_000
+QUICK_WORK = 20_000  # nodes that the exact search looks at when nobody gave it time: about 10 ms
 
 
 def in_order(graph: Graph, operators: list[int]) -> Graph:
@@ -26,15 +27,23 @@ def in_order(graph: Graph, operators: list[int]) -> Graph:
     return Graph(graph.outputs, graph.targets, graph.is_train, order=[*parts[0], *parts[1]])
 
 
-def order_nodes(graph: Graph) -> Graph:
+def order_nodes(graph: Graph, quick: bool = True) -> Graph:
     """Return `graph` in an order whose peak is estimated to be lower, or `graph` itself if none was found.
 
+    Parameters
+    ----------
+    graph : Graph
+    quick : bool
+        Whether to spend a few milliseconds only, rather than up to a second.
+
+    Notes
+    -----
     The estimate knows views and what may run in place; both are decided once more for the order that is found.
     """
     if len(graph.nodes) > MOST_NODES:
         return graph
     dag = program_dag(share_memory(lower(graph), inplace=False))
-    found = planner.order(dag)
+    found = planner.order(dag, work=QUICK_WORK) if quick else planner.order(dag)
     if found.peak >= dag.peak():
         return graph
     return in_order(graph, [int(i) for i in found.ids])  # type: ignore[call-overload]

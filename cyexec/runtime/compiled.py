@@ -41,7 +41,7 @@ def plan_graph(
     Parameters
     ----------
     time_limit : float
-        Seconds that the planner may search for better offsets.
+        Seconds that the planner may search for better offsets; any also lets it search longer for an order of steps.
     memory_limit : int, optional
         Bytes that the arenas may take: values are computed twice where that is needed to stay below.
     compute_all : bool
@@ -65,7 +65,7 @@ def plan_graph(
         return plan
     # An arena that fits the second-level cache is not worth the time of a search.
     if plan.total > WORTH_ORDERING or memory_limit is not None:
-        ordered = order_nodes(graph)
+        ordered = order_nodes(graph, quick=time_limit <= 0)
         if ordered is not graph:
             other = planned(ordered)
             if other.total < plan.total:
@@ -97,8 +97,7 @@ def _mirrored(single: Callable[[], Graph], plan: MemoryPlan, planned: Callable[[
 def _within(graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan], limit: int) -> MemoryPlan:
     """Recompute until the arenas fit `limit`; the smallest plan found if they do not.
 
-    The choice is made on an estimate (no step in place, offsets without gaps), so its limit is moved by what the plan
-    shows.
+    The choice is made on an estimate (bytes alive, not offsets), so its limit is moved by what the plan shows.
     """
     best, asked = plan, limit
     choices = recompute.Recompute(graph)

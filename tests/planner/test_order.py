@@ -47,14 +47,14 @@ def can_run(dag, positions):
     return all(positions.index(j) < positions.index(i) for i in positions for j in dag.before[i])
 
 
-@given(dags(), st.integers(0, 4000))
+@given(dags(), st.integers(0, 8000))
 @settings(max_examples=300, deadline=None)
-def test_small_graphs_are_solved_exactly(dag, states):
-    found = order(dag, states=states)
+def test_small_graphs_are_solved_exactly(dag, work):
+    found = order(dag, work=work)
     assert sorted(found.positions) == list(range(len(dag))) and can_run(dag, found.positions)
     assert [dag.nodes[i].id for i in found.positions] == found.ids
     assert found.peak == live_bytes(dag, found.positions) <= dag.peak()
-    if states > 200 or found.optimal:
+    if work > 3500 or found.optimal:
         every = (p for p in permutations(range(len(dag))) if can_run(dag, p))
         assert found.peak == min(live_bytes(dag, p) for p in every)
     assert dag.bound() <= found.peak
