@@ -12,7 +12,6 @@ import pickle
 import re
 import sys
 import tempfile
-import zipfile
 
 for name, value in (
     ("MXNET_SUBGRAPH_BACKEND", "NONE"), ("MXNET_MKLDNN_ENABLED", "0"), ("MXNET_ENGINE_TYPE", "NaiveEngine"),
@@ -21,6 +20,7 @@ for name, value in (
     os.environ[name] = value
 
 import mxnet as mx
+import npz
 import numpy as np
 
 # Of larger arrays, that many elements are kept, evenly spread.
@@ -200,14 +200,7 @@ def main(source, target, only=None):
             index[case["key"]] = entry
     # One blob: thousands of small members would be mostly zip headers.
     text = json.dumps({"mxnet": mx.__version__, "examples": index}, separators=(",", ":"))
-    members = {"index": np.frombuffer(text.encode(), np.uint8), "blob": np.frombuffer(bytes(blob), np.uint8)}
-    with zipfile.ZipFile(target, "w") as file:
-        for name, array in members.items():
-            # Not np.savez: it writes the time of day into the file, and equal answers shall be equal files.
-            info = zipfile.ZipInfo(name + ".npy")
-            info.compress_type = zipfile.ZIP_DEFLATED
-            with file.open(info, "w") as member:
-                np.lib.format.write_array(member, array)
+    npz.write(target, index=np.frombuffer(text.encode(), np.uint8), blob=np.frombuffer(bytes(blob), np.uint8))
     print(f"{len(index)} examples, {os.path.getsize(target)} bytes")
 
 

@@ -8,7 +8,6 @@ outputs, gradients and auxiliary states of a training step. The plain operators 
 import json
 import os
 import sys
-import zipfile
 
 for variable, setting in (
     ("MXNET_SUBGRAPH_BACKEND", "NONE"), ("MXNET_MKLDNN_ENABLED", "0"), ("MXNET_ENGINE_TYPE", "NaiveEngine"),
@@ -17,13 +16,14 @@ for variable, setting in (
     os.environ[variable] = setting
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 import detection  # noqa: F401  importing registers the models
 import faces  # noqa: F401
 import images  # noqa: F401
 import losses  # noqa: F401
 import mxnet as mx
+import npz
 import numpy as np
 import text  # noqa: F401
 import vision  # noqa: F401
@@ -100,18 +100,9 @@ def main(names):
         print(name, len(found), "arrays", dtype, "NOT FINITE: %s" % bad if bad else "", flush=True)
     if names:
         return
-    members = {
-        "index": np.frombuffer(json.dumps(index, separators=(",", ":")).encode(), np.uint8),
-        "blob": np.concatenate(parts),
-    }
+    as_bytes = np.frombuffer(json.dumps(index, separators=(",", ":")).encode(), np.uint8)
     target = os.path.join(HERE, "expected.npz")
-    with zipfile.ZipFile(target, "w") as file:
-        for member, array in members.items():
-            # Not np.savez: it writes the time of day into the file, and equal answers shall be equal files.
-            info = zipfile.ZipInfo(member + ".npy")
-            info.compress_type = zipfile.ZIP_DEFLATED
-            with file.open(info, "w") as stream:
-                np.lib.format.write_array(stream, array)
+    npz.write(target, index=as_bytes, blob=np.concatenate(parts))
     print(len(index), "models,", os.path.getsize(target), "bytes")
 
 
