@@ -61,9 +61,10 @@ def _sources(mx):
     yield "mlp", mx.sym.softmax(mlp, name="prob"), {"data": (1, 784)}
     for name, batch in TRAINING.items():
         symbol = NETWORKS[name].build(mx)
-        inputs = NETWORKS[name].shapes(batch)
-        shapes, _, _ = symbol.infer_shape(**inputs)
-        inputs["softmax_label"] = shapes[symbol.list_arguments().index("softmax_label")]
+        inputs = {"softmax_label": (batch,), **NETWORKS[name].shapes(batch)}
+        if name == "lstm":  # a label for each word; a module wants the batch in front
+            inputs["softmax_label"] = inputs["data"]
+            symbol = symbol(softmax_label=mx.sym.reshape(mx.sym.Variable("softmax_label"), shape=(-1,)))
         yield name + "_training", symbol, inputs
 
 

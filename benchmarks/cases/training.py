@@ -3,23 +3,25 @@
 from functools import partial
 
 from ..networks import load
-from .common import Case, mx_bound, threads
+from .common import Case, threads
 
 RATE = 1e-5  # so small that thousands of timed steps go nowhere
 
 
 def mx_step(name, mx):
+    """What ``Module.fit`` does with a batch."""
     network = load(name)
-    executor = mx_bound(network, mx, {n: "null" if n in network.inputs else "write" for n in network.arguments})
-    pairs = [(executor.arg_dict[n], executor.grad_dict[n]) for n in network.parameters]
+    module = mx.mod.Module(mx.sym.load_json(network.text), label_names=["softmax_label"])
+    module.bind([("data", network.inputs["data"])], [("softmax_label", network.inputs["softmax_label"])])
+    arguments = {n: mx.nd.array(network.value(n)) for n in network.parameters}
+    module.set_params(arguments, {n: mx.nd.array(network.value(n)) for n in network.auxiliary})
+    module.init_optimizer(kvstore=None, optimizer_params={"learning_rate": RATE})
+    batch = mx.io.DataBatch(*([mx.nd.array(network.value(n))] for n in ("data", "softmax_label")))
 
     def run():
-        executor.forward(is_train=True)
-        executor.backward()
-        for weight, gradient in pairs:
-            mx.nd.sgd_update(weight, gradient, lr=RATE, out=weight)
-        for weight, _ in pairs:
-            weight.wait_to_read()
+        module.forward_backward(batch)
+        module.update()
+        mx.nd.waitall()
 
     return run
 
