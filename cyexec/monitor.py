@@ -111,7 +111,8 @@ class Monitor:
                 raise AssertionError(
                     f"Monitor: stat_func gave {type(value).__name__} for '{name}'; expected an NDArray or a list of them"
                 )
-        return "".join(f"{v.asscalar() if v.shape == (1,) else v.asnumpy()}\t" for v in values)
+        # `str`, since formatting writes all digits that a float32 has as a double.
+        return "".join(str(v.asscalar() if v.shape == (1,) else v.asnumpy()) + "\t" for v in values)
 
     def toc_print(self) -> None:
         """End a batch and log its statistics."""

@@ -55,3 +55,13 @@ def test_watching_changes_no_number():
         executor.forward(is_train=True)
         outputs.append(executor.outputs[0].asnumpy())
     np.testing.assert_array_equal(*outputs)
+
+
+def test_numbers_are_written_as_float32():
+    """As ``0.1``, not as the double that is nearest to it."""
+    executor = bound()
+    monitor = mx.mon.Monitor(1, lambda x: mx.nd.array([0.1]), pattern="fc_output")
+    monitor.install(executor)
+    monitor.tic()
+    executor.forward()
+    assert monitor.toc() == [(1, "fc_output", "0.1\t")]

@@ -15,6 +15,7 @@ from typing import Any
 from ..ndarray import NDArray
 from ..ndarray.imperative import steps_in_place
 from ..ops import registry
+from ..runtime import tracing
 from ..runtime.schedule import Schedule
 from .operator import OperatorOptimizer
 
@@ -124,7 +125,11 @@ class FusedUpdate:
         """Do the update that `prepare` has prepared."""
         if self._schedule is None:
             self._schedule = Schedule(self.steps)
+        recorder = tracing.of_executors()
+        begin = tracing.clock() if recorder is not None else 0
         self._schedule.run(0, len(self.steps))
+        if recorder is not None:
+            recorder.record("executor", "update", begin, tracing.clock())
         self.written()
 
     def written(self) -> None:

@@ -102,6 +102,16 @@ def test_kinds_can_be_left_out():
     assert set(statistics()) == {"imperative"}
 
 
+def test_updates_of_a_module_are_timed():
+    module = mx.mod.Module(mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3), name="softmax"))
+    batches = mx.io.NDArrayIter(np.zeros((8, 4)), np.zeros(8), 4)
+    mx.profiler.set_state("run")
+    module.fit(batches, num_epoch=1)
+    mx.profiler.set_state("stop")
+    found = statistics()["executor"]
+    assert [found[name]["Count"] for name in ("forward", "backward", "update")] == [2, 2, 2]
+
+
 def test_operators_of_python_are_timed():
     class Same(mx.operator.CustomOp):
         def forward(self, is_train, req, in_data, out_data, aux):
