@@ -45,9 +45,12 @@ cdef extern from *:
 # steps are shorter than REGION together opens no region.
 cdef double SHARED = 1e4        # ns
 cdef double REGION = 6e4        # ns
-# Below LONG the clock decides: whether a team is faster depends on what else the machine does, and waiting for a thread
-# that has no core costs more than it can save. A longer range is always shared.
-cdef double LONG = 3e6          # ns
+# Below LONG the clock decides: whether a team is faster depends on what else the machine does, and waiting at every step
+# for a thread that has no core can cost a hundred times what it saves. A longer range is always shared. From TEAM_FIRST
+# on, a team is tried first.
+cdef double LONG = 1e9          # ns
+cdef double TEAM_FIRST = 3e6    # ns
+cdef double WORSE = 1.5         # times what the other way took: the other way is tried at once
 cdef int TRIAL = 3              # runs
 cdef long FIRST_INTERVAL = 64   # runs until the slower way is tried again; doubles while it stays slower
 cdef long LAST_INTERVAL = 8192
@@ -145,7 +148,7 @@ cdef void learn(Choice* choice, double seconds) noexcept nogil:
         choice.until = choice.interval
     else:
         choice.until -= 1
-        if choice.until <= 0:
+        if choice.until <= 0 or average[0] > WORSE * choice.seconds[not choice.team]:
             choice.team = not choice.team
             choice.trial = TRIAL
 
@@ -242,6 +245,8 @@ cdef class Schedule:
                 threads = 1
             elif 0 < REGION and cost < LONG:
                 measured = True
+                if choice.seconds[0] == 0 and choice.seconds[1] == 0:
+                    choice.team = cost > TEAM_FIRST
                 if not choice.team:
                     threads = 1
         with nogil:
