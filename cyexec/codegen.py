@@ -6,6 +6,7 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 from .ops import registry
@@ -88,15 +89,18 @@ def input_names(op: Op) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     if op.variadic:
         return ("data",), ()
-    args: list[str] = []
-    aux: list[str] = []
+    found = []
     for params in _variants(op.params):
         try:
-            found = op.arg_names(params), op.aux_names(params)
+            found.append((op.arg_names(params), op.aux_names(params)))
         except (TypeError, ValueError, IndexError):  # the rule needs a parameter that has no default
             continue
-        _merge(args, found[0])
-        _merge(aux, found[1])
+    args: list[str] = []
+    aux: list[str] = []
+    # The most inputs first: they show the order of those that only some parameters bring.
+    for some_args, some_aux in sorted(found, key=lambda names: -len(names[0])):
+        _merge(args, some_args)
+        _merge(aux, some_aux)
     return tuple(args), tuple(aux)
 
 
@@ -107,14 +111,16 @@ def _merge(into: list[str], names: tuple[str, ...]) -> None:
 
 
 def _variants(cls: type[Params]) -> list[Params]:
-    """The default parameters, and all that differ from them in one boolean or choice (``no_bias``, ``act_type``)."""
+    """The default parameters, and all that differ from them in one or two booleans or choices (``no_bias``, ``act_type``)."""
     defaults = {n: None if f.default is REQUIRED else f.default for n, f in cls.fields.items()}
-    variants = [defaults]
+    changes: list[dict[str, Any]] = []
     for name, field in cls.fields.items():
         if isinstance(field, Bool):
-            variants.append({**defaults, name: not defaults[name]})
+            changes.append({name: not defaults[name]})
         elif isinstance(field, Enum):
-            variants.extend({**defaults, name: choice} for choice in field.choices)
+            changes.extend({name: choice} for choice in field.choices)
+    pairs = [{**a, **b} for a, b in combinations(changes, 2)]
+    variants = [defaults, *({**defaults, **change} for change in changes + pairs)]
     made = []
     for values in variants:
         params = cls.__new__(cls)

@@ -65,7 +65,9 @@ static inline long rnn_packed_size(const rnn_matrix *m) { return rnn_vectors(m) 
 /* One vector of columns: dst[p * stride + lane]; lanes from `lanes` on become zero. */
 static void rnn_pack_vector(const REAL *src, long ls, long ks, long lanes, long k, REAL *dst, long stride) {
     long p = 0;
-    if (ks == 1) {
+    if (ls == 1 && lanes == VL) {
+        for (; p < k; p++) gemm_store(dst + p * stride, gemm_load(src + p * ks));
+    } else if (ks == 1) {
         for (; p + VL <= k; p += VL) {
             gemm_vec r[VL];
 #pragma GCC unroll 16

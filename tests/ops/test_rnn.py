@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -152,6 +153,14 @@ def test_features_follow_from_the_number_of_parameters(mode, layers, both, size,
         assert piece.start == at
         at += int(np.prod(piece.shape))
     assert at == total
+
+
+def test_inputs_by_position_come_in_mxnets_order():
+    data, parameters, state, cell = (mx.sym.var(n) for n in "dpsc")
+    symbol = mx.sym.RNN(data, parameters, state, cell, None, 3, 1, False, "lstm")
+    assert symbol.list_arguments() == ["d", "p", "s", "c"]
+    names = list(inspect.signature(mx.sym.CTCLoss).parameters)
+    assert names[:4] == ["data", "label", "data_lengths", "label_lengths"]
 
 
 def test_unknown_batch_of_initial_states_is_inferred():
