@@ -217,6 +217,8 @@ typedef struct {
     float *partial;        /* sums of the k before and after this call, where it is cut */
     int first, last;       /* this call begins (ends) the sums */
     const blocked_lanes *lanes;
+    const float *ahead;    /* weights that are needed next: for each run so many lines of a cache are fetched, */
+    long ahead_lines;      /* of every block of filters (w_step apart) */
 } blocked_call;
 
 /* `pixels` x `blocks` of outputs; the pixels lie `step` elements apart. */
@@ -226,6 +228,7 @@ BLOCKED_INLINE void blocked_tile(const int pixels, const int blocks, const int s
     const float *w = t->w;
     const long w_step = t->w_step;
     const long *offsets = t->offsets;
+    const float *ahead = t->ahead;
     if (t->first) {
 #pragma GCC unroll 16
         for (int i = 0; i < pixels; i++)
@@ -250,6 +253,10 @@ BLOCKED_INLINE void blocked_tile(const int pixels, const int blocks, const int s
     if (step == BLOCK) {
         for (long r = t->runs; r > 0; r--) {
             const float *x = t->x + *offsets++;
+            for (long j = t->ahead_lines; j > 0; j--, ahead += BLOCK) {
+                __builtin_prefetch(ahead, 0, 2);
+                if (blocks > 1) __builtin_prefetch(ahead + w_step, 0, 2);
+            }
             for (int q = 0; q < BLOCK / 4; q++) {
                 BLOCKED_CHANNEL(x, 0)
                 BLOCKED_CHANNEL(x, 1)

@@ -20,6 +20,8 @@ typedef struct {
     const float *scale, *shift; /* or NULL: nothing is done */
 } blocked_input;
 
+#define DIRECT_CACHED (64 * 1024) /* weights that stay in a second-level cache beside a scratch area */
+
 enum { DIRECT_IN_PLACE, DIRECT_BLOCKED, DIRECT_PLAIN };
 
 typedef struct {
@@ -257,6 +259,10 @@ static void direct_compute(const direct_plan *p, const direct_rectangle *r, cons
         const long blocks = blocked_min(BLOCKED_MB, f1 - f), at = f * size + r->image * p->y_batch;
         blocked_set_lanes(&lanes, o->epilogue, f * BLOCK, s->filters);
         call.w = o->w + f * depth * BLOCK;
+        /* Weights that a second-level cache does not hold come while the filters before them are at work. */
+        const int fetch = f + BLOCKED_MB < f1 && (f1 - f0) * depth * BLOCK > DIRECT_CACHED && p->runs > 0;
+        call.ahead_lines = 0;
+        if (fetch) call.ahead_lines = blocked_ceil(depth, p->runs * lines * tiles);
         for (long line = 0; line < lines; line++)
             for (long t = 0; t < tiles; t++) {
                 const long first = pixels * t / tiles, count = pixels * (t + 1) / tiles - first;
@@ -266,6 +272,7 @@ static void direct_compute(const direct_plan *p, const direct_rectangle *r, cons
                 call.y = apart ? made : o->y + to;
                 call.y_step = apart ? count * BLOCK : size;
                 call.residual = o->residual ? o->residual + to : NULL;
+                call.ahead = call.w + (BLOCKED_MB * depth + (line * tiles + t) * p->runs * call.ahead_lines) * BLOCK;
                 blocked_run_tile(count, blocks, blocked, &call);
                 if (apart) direct_spread(p, made, count, blocks, row, col, r->col, r->cols, o->y + at);
             }

@@ -275,6 +275,8 @@ static void winograd_multiply(const winograd_plan *p, const winograd_operands *o
     call.tail = channels % BLOCK;
     call.w_step = points * channels * BLOCK;
     call.first = 1;
+    if (p->s.filters * channels * points > DIRECT_CACHED && channels >= BLOCK)
+        call.ahead_lines = blocked_ceil(BLOCK, b1 - b0); /* the next point's */
     for (long point = 0; point < points; point++) {
         call.w = o->w + (f * points + point) * channels * BLOCK;
         for (long b = b0; b < b1; b++) {
@@ -285,6 +287,7 @@ static void winograd_multiply(const winograd_plan *p, const winograd_operands *o
             for (long t = 0; t < tiles; t++) {
                 const long lo = count * t / tiles, n = count * (t + 1) / tiles - lo;
                 call.x = v + lo * BLOCK;
+                call.ahead = call.w + (channels + (b - b0) * call.runs * call.ahead_lines) * BLOCK;
                 call.partial = made + (point * p->chunk * WINOGRAD_PATCHES + first - start + lo) * blocks * BLOCK;
                 blocked_run_tile(n, blocks, 1, &call);
             }
