@@ -278,63 +278,76 @@ cdef class ConvBase(Step):
 cdef class Direct(ConvBase):
     """Convolution by register tiles. `algorithm`: "pointwise", "direct" (blocked x) or "plain" (x is NCHW).
 
-    `rows`, `cols`: of a rectangle of the output; `slots`: threads that have a scratch area in the workspace. With `image`
-    (height, width) the outputs are some pixels of an image of that size: the `first`, and others `spread` apart, (y, x)
+    `plans`: (rows, columns, slots) of a rectangle of the output and of the threads that have a scratch area in the
+    workspace; the first one with enough for the team counts, else the last one. With `image` (height, width) the outputs are some pixels of an image of that size: the `first`, and others `spread` apart, (y, x)
     each; an operand "y" says that the others were written before.
     """
-    cdef direct_plan plan
+    cdef direct_plan plans[2]
+    cdef int count                    # of plans
 
-    def __init__(self, reads, writes, *, algorithm, rows, cols, slots, operands=(), act1=("none",), act2=("none",),
-                 x_batch=0, y_batch=0, image=None, first=(0, 0), spread=(1, 1), **geometry):
-        cdef direct_plan* p = &self.plan
-        cdef int d
-        set_shape(&self.shape, geometry)
-        p.s = self.shape
-        for d in range(2):
-            p.y_size[d], p.y_first[d], p.y_stride[d] = image[d] if image else p.s.out[d], first[d], spread[d]
-            if first[d] < 0 or spread[d] < 1 or first[d] + (p.s.out[d] - 1) * spread[d] >= p.y_size[d]:
-                raise ValueError(f"Direct: outputs {geometry} at {first}, {spread} apart, of an image of {image}")
-        p.kind = {"pointwise": DIRECT_IN_PLACE, "direct": DIRECT_BLOCKED, "plain": DIRECT_PLAIN}[algorithm]
-        if p.s.groups > 1 and (p.kind == DIRECT_PLAIN or (p.s.channels // p.s.groups) % BLOCK
-                               or (p.s.filters // p.s.groups) % BLOCK):
-            raise ValueError(f"Direct: {p.s.channels} channels and {p.s.filters} filters in {p.s.groups} groups")
-        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, p.kind == DIRECT_PLAIN, image)
-        if p.kind == DIRECT_IN_PLACE:
-            if (tuple(p.s.kernel) != (1, 1) or tuple(p.s.stride) != (1, 1) or tuple(p.s.pad) != (0, 0)
-                    or tuple(p.s.in_) != tuple(p.s.out) or self.input.scale != NULL):
+    def __init__(self, reads, writes, *, algorithm, plans, operands=(), act1=("none",), act2=("none",), x_batch=0, y_batch=0,
+                 image=None, first=(0, 0), spread=(1, 1), **geometry):
+        cdef int i
+        kind = {"pointwise": DIRECT_IN_PLACE, "direct": DIRECT_BLOCKED, "plain": DIRECT_PLAIN}[algorithm]
+        cdef blocked_shape* s = &self.shape
+        set_shape(s, geometry)
+        if s.groups > 1 and (kind == DIRECT_PLAIN or (s.channels // s.groups) % BLOCK or (s.filters // s.groups) % BLOCK):
+            raise ValueError(f"Direct: {s.channels} channels and {s.filters} filters in {s.groups} groups")
+        self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch, kind == DIRECT_PLAIN, image)
+        if kind == DIRECT_IN_PLACE:
+            if (tuple(s.kernel) != (1, 1) or tuple(s.stride) != (1, 1) or tuple(s.pad) != (0, 0)
+                    or tuple(s.in_) != tuple(s.out) or self.input.scale != NULL):
                 raise ValueError(f"Direct: not pointwise: {geometry}")
-        if p.kind == DIRECT_PLAIN and self.input.scale != NULL:
+        if kind == DIRECT_PLAIN and self.input.scale != NULL:
             raise ValueError("Direct: the transformation of the input needs blocked channels")
-        p.rows, p.cols, p.slots = min(rows, p.s.out[0]), min(cols, p.s.out[1]), slots
-        p.x_batch, p.y_batch = self.x_batch, self.y_batch
-        if min(rows, cols, slots) < 1:
-            raise ValueError(f"Direct: rows={rows}, cols={cols}, slots={slots}")
+        if self.w.shape[0] != blocks_of(s.filters) * BLOCK * direct_depth(s):
+            raise ValueError(f"Direct: {self.w.shape[0]} packed weights do not fit the geometry")
+        if not 1 <= len(plans) <= 2:
+            raise ValueError(f"Direct: plans={plans}")
+        for i in range(len(plans)):
+            self.set_plan(&self.plans[i], kind, plans[i], image or tuple(s.out), first, spread)
+            self.count = i + 1
+        self.cost = self.products() / 200 + 100
+
+    cdef int set_plan(self, direct_plan* p, int kind, plan, image, first, spread) except -1:
+        cdef int d
+        rows, cols, slots = plan
+        if min(plan) < 1:
+            raise ValueError(f"Direct: a plan of {rows} rows, {cols} columns and {slots} slots")
+        p.s, p.kind, p.slots, p.x_batch, p.y_batch = self.shape, kind, slots, self.x_batch, self.y_batch
+        p.rows, p.cols = min(rows, p.s.out[0]), min(cols, p.s.out[1])
+        for d in range(2):
+            p.y_size[d], p.y_first[d], p.y_stride[d] = image[d], first[d], spread[d]
+            if first[d] < 0 or spread[d] < 1 or first[d] + (p.s.out[d] - 1) * spread[d] >= p.y_size[d]:
+                raise ValueError(f"Direct: outputs at {first}, {spread} apart, of an image of {image}")
         direct_measure(p)
         if self.work.shape[0] < slots * direct_scratch(p):
             raise ValueError(f"workspace of {self.work.shape[0]} elements; needs {slots * direct_scratch(p)}")
-        if self.w.shape[0] != blocks_of(p.s.filters) * BLOCK * direct_depth(&p.s):
-            raise ValueError(f"Direct: {self.w.shape[0]} packed weights do not fit the geometry")
         p.offsets[0] = <long*>malloc(2 * direct_run_count(p) * sizeof(long))
         if p.offsets[0] == NULL:
             raise MemoryError("cannot allocate the offsets of a convolution")
         p.offsets[1] = p.offsets[0] + direct_run_count(p)
         direct_fill_offsets(p)
-        self.cost = self.products() / 200 + 100
+        return 0
 
     def __dealloc__(self):
-        free(self.plan.offsets[0])
+        free(self.plans[0].offsets[0])
+        free(self.plans[1].offsets[0])
 
     cdef void run(self, Team* team) noexcept nogil:
         cdef blocked_team members
         cdef direct_operands o
+        cdef int chosen = 0
         if self.y.shape[0] == 0:
             return
+        if team.size > self.plans[0].slots:
+            chosen = self.count - 1
         members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
         o.x, o.w, o.y = &self.x[0], &self.w[0], &self.y[0]
         o.residual = &self.residual[0] if self.residual.shape[0] else NULL
         o.scratch = &self.work[0] if self.work.shape[0] else NULL
         o.input, o.epilogue = &self.input, &self.epilogue
-        direct_run(&self.plan, &o, &members)
+        direct_run(&self.plans[chosen], &o, &members)
 
 
 cdef class Depthwise(ConvBase):
@@ -401,48 +414,58 @@ cdef class DepthwiseGradient(Step):
 cdef class Winograd(ConvBase):
     """Convolution of 3x3 kernels with stride 1. `algorithm`: "winograd4" or "winograd2", the outputs of a patch each way.
 
-    `together`: blocks of 14 patches that are transformed at a time; `chunk`: of these that a thread multiplies at a time;
-    `slots`: threads that have an area for products.
+    `together`: blocks of patches that are transformed at a time; `plans`: (chunk, slots), of these that a thread multiplies at
+    a time, and of threads that have an area for products. The first plan with enough of these counts, else the last one.
     """
-    cdef winograd_plan plan
+    cdef winograd_plan plans[2]
+    cdef int count                    # of plans
 
-    def __init__(self, reads, writes, *, algorithm, together, chunk, slots, operands=(), act1=("none",), act2=("none",),
+    def __init__(self, reads, writes, *, algorithm, together, plans, operands=(), act1=("none",), act2=("none",),
                  x_batch=0, y_batch=0, **geometry):
-        cdef winograd_plan* p = &self.plan
+        cdef winograd_plan* p
         cdef long needed
-        set_shape(&self.shape, geometry)
-        p.s, p.m = self.shape, WINOGRAD[algorithm]
-        if (tuple(p.s.kernel) != (3, 3) or tuple(p.s.stride) != (1, 1) or tuple(p.s.dilate) != (1, 1)
-                or p.s.groups != 1):
+        cdef blocked_shape* s = &self.shape
+        set_shape(s, geometry)
+        if (tuple(s.kernel) != (3, 3) or tuple(s.stride) != (1, 1) or tuple(s.dilate) != (1, 1) or s.groups != 1):
             raise ValueError(f"Winograd: not a 3x3 convolution of stride 1: {geometry}")
         self.set_operands(reads, writes, operands, act1, act2, x_batch, y_batch)
-        if min(together, chunk, slots) < 1:
-            raise ValueError(f"Winograd: together={together}, chunk={chunk}, slots={slots}")
-        p.together, p.chunk, p.slots, p.x_batch, p.y_batch = together, chunk, slots, self.x_batch, self.y_batch
-        winograd_measure(p)
-        needed = winograd_v_size(p) + slots * winograd_m_size(p)
-        if self.work.shape[0] < needed:
-            raise ValueError(f"workspace of {self.work.shape[0]} elements; needs {needed}")
-        if self.w.shape[0] != blocks_of(p.s.filters) * BLOCK * p.s.channels * winograd_points(p):
+        if not 1 <= len(plans) <= 2 or together < 1:
+            raise ValueError(f"Winograd: together={together}, plans={plans}")
+        for chunk, slots in plans:
+            p = &self.plans[self.count]
+            p.s, p.m, p.together, p.chunk, p.slots = s[0], WINOGRAD[algorithm], together, chunk, slots
+            p.x_batch, p.y_batch = self.x_batch, self.y_batch
+            if min(chunk, slots) < 1:
+                raise ValueError(f"Winograd: a plan of {chunk} blocks and {slots} slots")
+            winograd_measure(p)
+            needed = winograd_v_size(p) + slots * winograd_m_size(p)
+            if self.work.shape[0] < needed:
+                raise ValueError(f"workspace of {self.work.shape[0]} elements; needs {needed}")
+            p.offsets = <long*>malloc(blocks_of(s.channels) * sizeof(long))
+            if p.offsets == NULL:
+                raise MemoryError("cannot allocate the offsets of a convolution")
+            winograd_fill_offsets(p)
+            self.count += 1
+        if self.w.shape[0] != blocks_of(s.filters) * BLOCK * s.channels * winograd_points(&self.plans[0]):
             raise ValueError(f"Winograd: {self.w.shape[0]} packed weights do not fit the geometry")
-        p.offsets = <long*>malloc(blocks_of(p.s.channels) * sizeof(long))
-        if p.offsets == NULL:
-            raise MemoryError("cannot allocate the offsets of a convolution")
-        winograd_fill_offsets(p)
         self.cost = self.products() / 500 + 1000
 
     def __dealloc__(self):
-        free(self.plan.offsets)
+        free(self.plans[0].offsets)
+        free(self.plans[1].offsets)
 
     cdef void run(self, Team* team) noexcept nogil:
         cdef blocked_team members
         cdef winograd_operands o
+        cdef winograd_plan* p = &self.plans[0]
         if self.y.shape[0] == 0:
             return
+        if team.size > p.slots:
+            p = &self.plans[self.count - 1]
         members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
         o.x, o.w, o.y = &self.x[0], &self.w[0], &self.y[0]
         o.residual = &self.residual[0] if self.residual.shape[0] else NULL
         o.v = &self.work[0]
-        o.m = o.v + winograd_v_size(&self.plan)
+        o.m = o.v + winograd_v_size(p)
         o.input, o.epilogue = &self.input, &self.epilogue
-        winograd_run(&self.plan, &o, &members)
+        winograd_run(p, &o, &members)

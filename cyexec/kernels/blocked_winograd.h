@@ -19,7 +19,7 @@
 #define CYEXEC_BLOCKED_WINOGRAD_H
 #include "blocked_direct.h"
 
-#define WINOGRAD_PATCHES 14 /* the pixels of the largest tile of any level; the same at all, for plans are */
+#define WINOGRAD_PATCHES 14 /* at most: the pixels of the largest tile of any level; the same at all, for plans are */
 #define WINOGRAD_FILTERS 2  /* filter blocks that M has room for */
 #define WINOGRAD_POINTS 36  /* at most */
 
@@ -28,6 +28,7 @@ typedef struct {
     long m;               /* 4 or 2 */
     long across, down;    /* patches of an image */
     long blocks;          /* of patches, of all images */
+    long width;           /* patches of the largest block */
     long together;        /* of these in V at a time */
     long chunk;           /* of these in M */
     long slots;           /* threads that have an M */
@@ -45,12 +46,12 @@ typedef struct {
 BLOCKED_INLINE long winograd_points(const winograd_plan *p) { return (p->m + 2) * (p->m + 2); }
 /* Elements of V for one block of patches: [point][channel block][patch][16]. */
 BLOCKED_INLINE long winograd_v_block(const winograd_plan *p) {
-    return winograd_points(p) * blocked_ceil(p->s.channels, BLOCK) * WINOGRAD_PATCHES * BLOCK;
+    return winograd_points(p) * blocked_ceil(p->s.channels, BLOCK) * p->width * BLOCK;
 }
 BLOCKED_INLINE long winograd_v_size(const winograd_plan *p) { return p->together * winograd_v_block(p); }
 /* Elements of one thread's M: [point][patch][filter block][16]. */
 BLOCKED_INLINE long winograd_m_size(const winograd_plan *p) {
-    return winograd_points(p) * p->chunk * WINOGRAD_PATCHES * WINOGRAD_FILTERS * BLOCK;
+    return winograd_points(p) * p->chunk * p->width * WINOGRAD_FILTERS * BLOCK;
 }
 BLOCKED_INLINE long winograd_patches(const winograd_plan *p) { return p->s.batch * p->across * p->down; }
 /* First patch of a block. Blocks are as even as can be. */
@@ -62,10 +63,11 @@ static void winograd_measure(winograd_plan *p) {
     p->down = blocked_ceil(p->s.out[0], p->m);
     p->across = blocked_ceil(p->s.out[1], p->m);
     p->blocks = blocked_ceil(winograd_patches(p), WINOGRAD_PATCHES);
+    p->width = p->blocks ? blocked_ceil(winograd_patches(p), p->blocks) : 1;
 }
 
 static void winograd_fill_offsets(winograd_plan *p) {
-    for (long c = 0; c < blocked_ceil(p->s.channels, BLOCK); c++) p->offsets[c] = c * WINOGRAD_PATCHES * BLOCK;
+    for (long c = 0; c < blocked_ceil(p->s.channels, BLOCK); c++) p->offsets[c] = c * p->width * BLOCK;
 }
 
 /* ---- transforms in one dimension ---- */
@@ -162,7 +164,7 @@ BLOCKED_INLINE void winograd_gather_block(const int m, const winograd_plan *p, c
     const blocked_shape *s = &p->s;
     const long n = m + 2, channel_blocks = blocked_ceil(s->channels, BLOCK), size = s->in[0] * s->in[1] * BLOCK;
     const long first = winograd_first(p, block), count = winograd_first(p, block + 1) - first;
-    const long step = channel_blocks * WINOGRAD_PATCHES * BLOCK;
+    const long step = channel_blocks * p->width * BLOCK;
     float scale[BLOCK] = {0}, shift[BLOCK] = {0}, edge[WINOGRAD_POINTS * BLOCK];
     if (o->input->scale)
         for (long i = 0; i < blocked_min(BLOCK, s->channels - c * BLOCK); i++)
@@ -171,7 +173,7 @@ BLOCKED_INLINE void winograd_gather_block(const int m, const winograd_plan *p, c
         const long patch = first + t, image = patch / (p->across * p->down);
         const long y = patch / p->across % p->down * m - s->pad[0], x = patch % p->across * m - s->pad[1];
         const float *plane = o->x + image * p->x_batch + c * size;
-        float *to = v + (c * WINOGRAD_PATCHES + t) * BLOCK;
+        float *to = v + (c * p->width + t) * BLOCK;
         if (y >= 0 && x >= 0 && y + n <= s->in[0] && x + n <= s->in[1] && !o->input->scale) {
             winograd_transform(m, plane + (y * s->in[1] + x) * BLOCK, s->in[1] * BLOCK, to, step);
             continue;
@@ -240,7 +242,7 @@ BLOCKED_INLINE void winograd_scatter_patches(const int m, const winograd_plan *p
                                              const blocked_lanes *lanes, const float *made, long first, long stop,
                                              long f, long blocks) {
     const blocked_shape *s = &p->s;
-    const long size = s->out[0] * s->out[1] * BLOCK, step = p->chunk * WINOGRAD_PATCHES * blocks * BLOCK;
+    const long size = s->out[0] * s->out[1] * BLOCK, step = p->chunk * p->width * blocks * BLOCK;
     for (long b = 0; b < blocks; b++)
         for (long patch = first; patch < stop; patch++) {
             const long image = patch / (p->across * p->down);
@@ -283,12 +285,12 @@ static void winograd_multiply(const winograd_plan *p, const winograd_operands *o
             const long first = winograd_first(p, b), count = winograd_first(p, b + 1) - first;
             const long tiles = blocked_ceil(count, BLOCKED_MP);
             const float *v = o->v + (b - base) * winograd_v_block(p) +
-                             point * channel_blocks * WINOGRAD_PATCHES * BLOCK;
+                             point * channel_blocks * p->width * BLOCK;
             for (long t = 0; t < tiles; t++) {
                 const long lo = count * t / tiles, n = count * (t + 1) / tiles - lo;
                 call.x = v + lo * BLOCK;
                 call.ahead = call.w + (channels + (b - b0) * call.runs * call.ahead_lines) * BLOCK;
-                call.partial = made + (point * p->chunk * WINOGRAD_PATCHES + first - start + lo) * blocks * BLOCK;
+                call.partial = made + (point * p->chunk * p->width + first - start + lo) * blocks * BLOCK;
                 blocked_run_tile(n, blocks, 1, &call);
             }
         }

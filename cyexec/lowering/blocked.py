@@ -31,10 +31,13 @@ Act = tuple[Any, ...]
 
 BLOCK = 16
 PLAIN_CHANNELS = 4  # a plain input of at most so many channels is read as it is
-SLOTS = 8  # threads that have a scratch area; more would compute nothing in steps that need one
+# Threads that have areas of their own in a workspace: few large ones, or, for larger teams, the same memory in small ones.
+# More threads would compute nothing in steps that need an area.
+SLOTS = (2, 8)
 SCRATCH = 96 * 1024  # elements of a scratch area: it and the weights of two filter blocks fit a second-level cache
 PATCHES = 14  # a block of patches, as in blocked_winograd.h
-TRANSFORMED = 512 * 1024  # elements of transformed patches at a time: the third-level cache's, or the second-level ones'
+TRANSFORMED = 336 * 1024  # elements of transformed patches at a time; four blocks of 384 channels fit
+LARGE = 2 * 1024 * 1024  # elements of weights that come from memory, not from a third-level cache
 FLOAT32 = np.dtype(np.float32)
 
 WINOGRAD = {"winograd4": 4, "winograd2": 2}  # algorithm: outputs of a patch, in each direction
@@ -183,16 +186,16 @@ def _scratch(g: Geometry, algorithm: str, rows: int, cols: int) -> int:
     return blocks * BLOCK * g["taps"][2] * phases * (rows + reach) * cols
 
 
-def _rectangle(g: Geometry, algorithm: str) -> tuple[int, int]:
-    """Rows and columns of the output that are computed at a time: as many as keep their input in a second-level cache."""
+def _rectangle(g: Geometry, algorithm: str, limit: int) -> tuple[int, int]:
+    """Rows and columns of the output that are computed at a time: as many as keep their input within `limit` elements."""
     height, width = g["out_size"][1:]
     if algorithm == "pointwise":
-        return max(56, min(height, SCRATCH // (g["channels"] // g["groups"]) // 14 * 14)), width
+        return max(56, min(height, limit // (g["channels"] // g["groups"]) // 14 * 14)), width
     cols = width
-    while cols > 28 and _scratch(g, algorithm, 2, cols) > SCRATCH:
+    while cols > 28 and _scratch(g, algorithm, 2, cols) > limit:
         cols = -(-cols // 2)
     rows = 1
-    while rows < height and _scratch(g, algorithm, rows + 1, cols) <= SCRATCH:
+    while rows < height and _scratch(g, algorithm, rows + 1, cols) <= limit:
         rows += 1
     return -(-height // -(-height // rows)), cols
 
@@ -200,10 +203,15 @@ def _rectangle(g: Geometry, algorithm: str) -> tuple[int, int]:
 def _direct_arguments(geometry: Geometry, algorithm: str, apart: bool) -> tuple[dict[str, Any], int]:
     """Arguments of a ``blocked_conv.Direct`` step, and the elements of its workspace."""
     g = geometry if algorithm == "plain" or apart else _flattened(geometry)
-    rows, cols = _rectangle(g, algorithm)
-    one = _scratch(g, algorithm, rows, cols)
-    slots = SLOTS if one else 1 << 16
-    return {"algorithm": algorithm, "rows": rows, "cols": cols, "slots": slots, **g}, one * SLOTS
+    plans, size = [], 0
+    for slots in SLOTS:
+        rows, cols = _rectangle(g, algorithm, SCRATCH * SLOTS[0] // slots)
+        one = _scratch(g, algorithm, rows, cols)
+        if one and slots > SLOTS[0]:  # where one row is too much already, fewer threads take part
+            slots = max(4, min(slots, 4 * SCRATCH // one))
+        plans.append((rows, cols, slots if one else 1 << 16))
+        size = max(size, one * slots)
+    return {"algorithm": algorithm, "plans": tuple(plans), **g}, size
 
 
 def _winograd_arguments(g: Geometry, algorithm: str) -> tuple[dict[str, Any], int]:
@@ -212,13 +220,17 @@ def _winograd_arguments(g: Geometry, algorithm: str) -> tuple[dict[str, Any], in
     points, channels = (m + 2) ** 2, -(-g["channels"] // BLOCK) * BLOCK
     patches = g["batch"] * -(-g["out_size"][1] // m) * -(-g["out_size"][2] // m)
     blocks = max(1, -(-patches // PATCHES))
-    one = points * channels * PATCHES
-    together = min(blocks, max(4, TRANSFORMED // one))
+    width = -(-patches // blocks) or 1
+    one = points * channels * width
+    # Weights that no cache holds should pass once.
+    together = min(blocks, max(4 if points * channels * g["filters"] > LARGE else 2, TRANSFORMED // one))
     together = -(-blocks // -(-blocks // together))
     # The weights pass once for each chunk of patches: larger ones where they are too many for a second-level cache.
     chunk = min(together, 4 if points * channels * g["filters"] > TRANSFORMED else 2)
-    size = together * one + SLOTS * points * chunk * PATCHES * 2 * BLOCK
-    return {"algorithm": algorithm, "together": together, "chunk": chunk, "slots": SLOTS, **g}, size
+    plans = ((chunk, SLOTS[0]), (1, SLOTS[1]))
+    areas = max(chunk * slots for chunk, slots in plans)
+    size = together * one + areas * points * width * 2 * BLOCK
+    return {"algorithm": algorithm, "together": together, "plans": plans, **g}, size
 
 
 def step_arguments(geometry: Geometry, algorithm: str, apart: bool = False) -> tuple[str, dict[str, Any], int]:
