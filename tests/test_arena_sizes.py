@@ -1,0 +1,52 @@
+"""No network may need more memory than it did, nor, with the exceptions named here, more than MXNet allocates."""
+
+import warnings
+
+import pytest
+
+from .arena_sizes import CASES, of_mxnet, plan, record, recorded
+
+# Planning all of them takes a while: inference of one item and training with eight are looked at.
+LOOKED_AT = [case for case in CASES if case.endswith(("inference 1", "training 8"))]
+
+# Cases in which MXNet's "MB allocated" is smaller, and why. It does not count the workspaces of its operators; the arena does.
+WORKSPACE = "workspaces of convolutions and matrix products, a megabyte or two whatever the batch"
+PACKED = "weights are packed in every training step, for Winograd's convolution four times their size"
+PADDED = "layers of 8 channels are padded to 16, so that kernels read whole vectors"
+LARGER = {
+    "lenet training 8": WORKSPACE,
+    "lstm inference 1": WORKSPACE,
+    "resnet20 inference 1": WORKSPACE,
+    "resnet20 training 8": WORKSPACE,
+    "resnet18_v1 training 8": PACKED,
+    "resnet18_v2 training 8": PACKED,
+    "mobilenet0.25 inference 1": WORKSPACE,
+    "mobilenet0.25 training 8": PADDED,
+    "mobilenetv2_0.25 training 8": PADDED,
+    "alexnet inference 1": WORKSPACE,
+    "alexnet training 8": PACKED,
+    "unet inference 1": WORKSPACE,
+}
+
+
+@pytest.mark.parametrize("case", LOOKED_AT)
+def test_arena_does_not_grow(case, request):
+    total = plan(case).total
+    if request.config.getoption("--record-arenas"):
+        record({case: total})
+    before = recorded().get(case)
+    assert before is not None, f"{case}: {total} bytes are not recorded; run pytest {__file__} --record-arenas"
+    assert total <= before, f"{case}: the arena grew from {before} to {total} bytes"
+    if total < before:
+        warnings.warn(
+            f"{case}: the arena shrank from {before} to {total} bytes; record it: --record-arenas", stacklevel=1
+        )
+
+
+@pytest.mark.parametrize("case", LOOKED_AT)
+def test_arena_is_not_larger_than_mxnets(case):
+    ours, theirs = recorded()[case], of_mxnet()[case]
+    if case in LARGER and ours >> 20 <= theirs:
+        warnings.warn(f"{case}: no longer larger than MXNet's; take it out of LARGER", stacklevel=1)
+    if case not in LARGER:
+        assert ours >> 20 <= theirs, f"{case}: {ours} bytes, MXNet allocates {theirs} MB"
