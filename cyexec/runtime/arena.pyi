@@ -9,6 +9,7 @@ class Block:
     def address(self) -> int: ...
 
 class Arena:
+    growths: int
     block: Block
     generation: int
     lock: Lock

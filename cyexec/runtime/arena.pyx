@@ -48,6 +48,8 @@ class Arena:
     `generation` changes: schedules made over the old block make their steps anew before they next run.
     """
 
+    growths = 0                         # of all arenas: while it stands, no generation has changed
+
     def __init__(self):
         self.block = Block(0)
         self.generation = 0
@@ -59,6 +61,7 @@ class Arena:
         if nbytes > self.block.nbytes:
             self.block = Block(nbytes)
             self.generation += 1
+            Arena.growths += 1
             self.owner = None  # the values stayed in the old block
 
     @property

@@ -146,6 +146,7 @@ class Compiled:
         self._schedule: Schedule | CheckedSchedule | tracing.TracedSchedule | None = None
         self._recorder: tracing.Recorder | None = None  # what the schedule reports to
         self._generations: list[int] = []
+        self._growths = -1  # Arena.growths when the schedule was last found right
         self._steps: list[Any] = []
         self._joined: tuple[Any, Sequence[Any], Schedule | None] = (None, (), None)
         self.is_random = any(n.op is not None and n.op.random for n in self.program.graph.nodes)
@@ -154,8 +155,11 @@ class Compiled:
 
     def schedule(self) -> Schedule | CheckedSchedule | tracing.TracedSchedule:
         """The steps over the arenas as they are now: made when first needed, and again after an arena has grown."""
-        generations = [a.generation for a in self._arenas]
         recorder = tracing.of_executors()
+        growths = Arena.growths
+        if growths == self._growths and recorder is self._recorder and self._schedule is not None:
+            return self._schedule
+        generations = [a.generation for a in self._arenas]
         if self._schedule is None or generations != self._generations or recorder is not self._recorder:
             steps = self._steps = materialize(self.program, self._memory)
             if os.environ.get("CYEXEC_CHECK"):
@@ -165,6 +169,7 @@ class Compiled:
             else:
                 self._schedule = Schedule(steps, self._arenas[0].lock)
             self._generations, self._recorder = generations, recorder
+        self._growths = growths
         return self._schedule
 
     def run(self, start: int, stop: int, seed: int) -> None:
@@ -177,9 +182,10 @@ class Compiled:
         if self._constants is not None:
             self._constants.refresh()
         schedule = self.schedule()
-        self.started()
+        arena = self._arenas[0]
+        arena.owner = None  # as `started` says
         schedule.run(0, self.program.num_forward, seed)
-        self._arenas[0].owner = self._token
+        arena.owner = self._token
 
     def run_backward(self, seed: int) -> None:
         """Run the backward part. It may overwrite what the forward part left, so that runs once."""

@@ -196,7 +196,8 @@ class Executor:
         if kwargs:
             self._set_arguments(kwargs)
         is_train = bool(is_train)
-        compiled = self._program(is_train, is_train and bool(self._requests), self._monitor is not None)
+        mode = (is_train, is_train and bool(self._requests), self._monitor is not None)
+        compiled = self._programs.get(mode) or self._program(*mode)
         seed = next_seed() if compiled.is_random else 0
         self._last_mode = is_train
         self._last_seed = seed
@@ -205,7 +206,7 @@ class Executor:
         else:
             compiled.run_forward(seed)
         for output in self.outputs:
-            output._written()
+            output._storage.version += 1
         return self.outputs
 
     def backward(
@@ -285,19 +286,19 @@ class Executor:
 
     def _set_arguments(self, values: Mapping[str, NDArray | np.ndarray]) -> None:
         targets = self._args if len(self._args) == len(self.arg_arrays) else self.arg_dict
+        todo = []
         for name, value in values.items():
             if name not in targets:
                 raise TypeError(f"Unknown argument {name}; arguments are {', '.join(targets)}")
             if not isinstance(value, (NDArray, np.ndarray)):
                 raise ValueError(f"only accept keyword argument of NDArrays and numpy.ndarray, {name} is {type(value)}")
-            if targets[name].shape != tuple(value.shape):
-                raise ValueError(
-                    f"Shape not match! Argument {name}, need: {targets[name].shape}, received: {tuple(value.shape)}"
-                )
-        for name, value in values.items():
-            source = value._array if isinstance(value, NDArray) else value
-            np.copyto(targets[name]._array, source, casting="unsafe")
-            targets[name]._written()
+            target, source = targets[name], value._array if isinstance(value, NDArray) else value
+            if target._array.shape != source.shape:
+                raise ValueError(f"Shape not match! Argument {name}, need: {target.shape}, received: {source.shape}")
+            todo.append((target, source))
+        for target, source in todo:
+            target._array[...] = source  # converts dtypes, as MXNet's copy does
+            target._storage.version += 1
 
     def _set_heads(self, compiled: Compiled, out_grads: Any) -> None:
         names = self._symbol.list_outputs()
