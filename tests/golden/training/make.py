@@ -1,6 +1,6 @@
 """Write the answers of MXNet 1.9.1: run from the repository's root in the oracle's environment.
 
-    MXNET_SUBGRAPH_BACKEND=NONE MXNET_MKLDNN_ENABLED=0 python tests/golden/training/make.py [scenario ...]
+    python tests/golden/training/make.py [scenario ...]
 
 A scenario is a file beside this one whose functions ``case_*(mx)`` return plain data: every number, string and error
 kind that matters. The tests call the same functions with ``mx = cyexec``. Kept working on Python 3.8 and without any
@@ -52,6 +52,8 @@ def plain(value):
 
 
 def main(names):
+    # The plain operators, one after the other; read when MXNet is imported.
+    os.environ.update(MXNET_SUBGRAPH_BACKEND="NONE", MXNET_MKLDNN_ENABLED="0", MXNET_ENGINE_TYPE="NaiveEngine")
     import mxnet
 
     logging.disable(logging.NOTSET)
