@@ -130,7 +130,10 @@ def _read_array(reader: _Reader) -> NDArray:
     else:
         values = _read_sparse(reader, stype, storage_shape, shape, dtype, start)
     # Arrays come from any machine's GPUs; here they all live on the CPU.
-    return NDArray._from(values, dtype, as_context("cpu(0)"))
+    try:
+        return NDArray._from(values, dtype, as_context("cpu(0)"))
+    except ValueError as error:  # an extent beside a zero may be anything
+        raise reader.fail(str(error), start) from None
 
 
 def _read_sparse(reader, stype, storage_shape, shape, dtype, start) -> np.ndarray:

@@ -149,6 +149,13 @@ def array_header(shape, magic=paramsio.V2, stype=0, dtype=0):
     return struct.pack(f"<Iii{len(shape)}q", magic, stype, len(shape), *shape) + struct.pack("<iii", 1, 0, dtype)
 
 
+def test_a_huge_extent_beside_a_zero_is_refused():
+    shape = (2**60, 0)
+    raw = struct.pack("<QQQ", 0x112, 0, 1) + array_header(shape) + struct.pack("<Q", 0)
+    with pytest.raises(MXNetError, match="larger than any memory.*byte|byte.*larger than any memory"):
+        nd.load_frombuffer(raw)
+
+
 @pytest.mark.parametrize(
     "raw,told",
     [
