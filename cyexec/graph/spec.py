@@ -39,7 +39,7 @@ def _check_operator(node: Node) -> None:
     if len(op.output_names(params)) != len(node.shapes):
         raise MXNetError(f"{node.describe()}: has {len(node.shapes)} outputs, says {op.output_names(params)}")
     for entry in node.inputs[len(op.arg_names(params)) :]:
-        if entry.node.kind != "aux":
+        if entry.node.kind not in ("aux", "arg"):  # an argument where the operator stood in a loop
             raise MXNetError(f"{node.describe()}: auxiliary state {entry.node.name} is not a variable")
     _, shapes = op.infer_shape(params, list(node.in_shapes), [None] * len(node.shapes))
     # A source such as zeros of shape (0, 5) learned its extents from its readers: alone it does not know them all.
