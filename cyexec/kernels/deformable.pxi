@@ -8,11 +8,16 @@ from libc.math cimport floor
 from cyexec.kernels.step cimport Span, Step, Team, share
 
 
+cdef enum:
+    CHUNK = 256  # points that are found once for all channels; a channel's are then read and written together
+
+
 cdef struct Sample:
-    # The four pixels around a point, whether they count, and the point's distances from the upper left one.
+    # The four pixels around a point, whether they count, and the point's distances from the upper left one; whether the
+    # point counts at all, and how much by the mask.
     Py_ssize_t y0, y1, x0, x1
-    real down, across
-    bint top, bottom, left, right
+    real down, across, weight
+    bint top, bottom, left, right, inner, there
 
 
 cdef inline bint locate(real y, real x, Py_ssize_t height, Py_ssize_t width, bint clamped, Sample* s) noexcept nogil:
@@ -35,11 +40,27 @@ cdef inline bint locate(real y, real x, Py_ssize_t height, Py_ssize_t width, bin
     s.y1, s.x1 = s.y0 + 1, s.x0 + 1
     s.top, s.left = s.y0 >= 0, s.x0 >= 0
     s.bottom, s.right = s.y1 < height, s.x1 < width
+    s.inner = s.top and s.bottom and s.left and s.right
     return True
 
 
 cdef inline real pixel(const real* plane, Py_ssize_t y, Py_ssize_t x, Py_ssize_t width, bint there) noexcept nogil:
     return plane[y * width + x] if there else <real>0
+
+
+cdef inline real value_at(const real* plane, const Sample* s, Py_ssize_t width) noexcept nogil:
+    """The interpolated value of one channel."""
+    cdef const real* upper = plane + s.y0 * width
+    if s.inner:
+        return (1 - s.down) * ((1 - s.across) * upper[s.x0] + s.across * upper[s.x1]) + s.down * (
+            (1 - s.across) * upper[width + s.x0] + s.across * upper[width + s.x1]
+        )
+    return (
+        (1 - s.down) * (1 - s.across) * pixel(plane, s.y0, s.x0, width, s.top and s.left)
+        + (1 - s.down) * s.across * pixel(plane, s.y0, s.x1, width, s.top and s.right)
+        + s.down * (1 - s.across) * pixel(plane, s.y1, s.x0, width, s.bottom and s.left)
+        + s.down * s.across * pixel(plane, s.y1, s.x1, width, s.bottom and s.right)
+    )
 
 
 cdef class Places(Step):
@@ -75,74 +96,110 @@ cdef class Places(Step):
         return self.mask[group * self.places + k, i, j] if self.masked else <real>1
 
 
+    cdef Py_ssize_t find(self, Py_ssize_t group, Py_ssize_t k, Py_ssize_t first, Sample* samples) noexcept nogil:
+        """Points of up to CHUNK positions of the output, from position `first` on; returns how many."""
+        cdef Py_ssize_t j, row, column, size = min(CHUNK, self.out_height * self.out_width - first)
+        for j in range(size):
+            row, column = (first + j) // self.out_width, (first + j) % self.out_width
+            samples[j].y0 = samples[j].x0 = 0
+            samples[j].down = samples[j].across = 0
+            samples[j].inner = False
+            samples[j].there = self.point(group, k, row, column, &samples[j])
+            samples[j].weight = self.weight(group, k, row, column)
+        return size
+
+
 cdef class DeformableColumns(Places):
     """columns[c, k, position] = image channel c, sampled at kernel place k moved by its offset."""
-    cdef real[:, :, :, ::1] columns   # OUT   (channels, kernel places, out height, out width)
+    cdef real[:, :, ::1] columns      # OUT   (channels, kernel places, positions)
 
     def __init__(self, reads, writes, **args):
         self.x = reads[0]
         self._take(reads[0].shape, reads[1], reads[2] if len(reads) > 2 else None, **args)
-        self.columns = writes[0].reshape(self.channels, self.places, self.out_height, self.out_width)
+        self.columns = writes[0].reshape(self.channels, self.places, self.out_height * self.out_width)
         self.cost = 6.0 * writes[0].size
 
     cdef void run(self, Team* team) noexcept nogil:
-        cdef Py_ssize_t task, c, k, i, j, group
-        cdef Span part = share(team, self.channels * self.places, 1)
-        cdef Sample s
+        cdef Py_ssize_t task, c, k, j, group, first, size, wide = self.channels // self.groups
+        cdef Py_ssize_t chunks = (self.out_height * self.out_width + CHUNK - 1) // CHUNK
+        cdef Span part = share(team, self.groups * self.places * chunks, 1)
+        cdef Sample[CHUNK] samples
+        cdef Sample* s
+        cdef Py_ssize_t[CHUNK] place
+        cdef real[CHUNK] a, b, d, e       # weights of the four pixels
+        cdef bint inner                   # whether all points of the chunk have all four
         cdef const real* plane
+        cdef real* column
         for task in range(part.start, part.stop):
-            c, k = task // self.places, task % self.places
-            group = c * self.groups // self.channels
-            plane = &self.x[c, 0, 0]
-            for i in range(self.out_height):
-                for j in range(self.out_width):
-                    self.columns[c, k, i, j] = 0
-                    if not self.point(group, k, i, j, &s):
-                        continue
-                    self.columns[c, k, i, j] = self.weight(group, k, i, j) * (
-                        (1 - s.down) * (1 - s.across) * pixel(plane, s.y0, s.x0, self.width, s.top and s.left)
-                        + (1 - s.down) * s.across * pixel(plane, s.y0, s.x1, self.width, s.top and s.right)
-                        + s.down * (1 - s.across) * pixel(plane, s.y1, s.x0, self.width, s.bottom and s.left)
-                        + s.down * s.across * pixel(plane, s.y1, s.x1, self.width, s.bottom and s.right)
-                    )
+            group, k, first = task // chunks // self.places, task // chunks % self.places, task % chunks * CHUNK
+            size = self.find(group, k, first, samples)
+            inner = True
+            for j in range(size):
+                s = &samples[j]
+                inner = inner and s.there and s.inner
+                place[j] = s.y0 * self.width + s.x0
+                a[j], b[j] = s.weight * (1 - s.down) * (1 - s.across), s.weight * (1 - s.down) * s.across
+                d[j], e[j] = s.weight * s.down * (1 - s.across), s.weight * s.down * s.across
+            for c in range(group * wide, (group + 1) * wide):
+                plane, column = &self.x[c, 0, 0], &self.columns[c, k, first]
+                for j in range(size):
+                    s = &samples[j]
+                    if inner or s.there and s.inner:
+                        column[j] = (
+                            a[j] * plane[place[j]] + b[j] * plane[place[j] + 1]
+                            + d[j] * plane[place[j] + self.width] + e[j] * plane[place[j] + self.width + 1]
+                        )
+                    else:
+                        column[j] = s.weight * value_at(plane, s, self.width) if s.there else <real>0
 
 
 cdef class DeformableImageGradient(Places):
     """dx = gradients of the columns, shared among the pixels that they were sampled from. Threads take channels."""
-    cdef const real[:, :, :, ::1] dcolumns  # IN
+    cdef const real[:, :, ::1] dcolumns  # IN  (channels, kernel places, positions)
     cdef real[:, :, ::1] dx           # OUT   (channels, height, width)
 
     def __init__(self, reads, writes, **args):
         self._take(writes[0].shape, reads[1], reads[2] if len(reads) > 2 else None, **args)
         self.dx = writes[0]
-        self.dcolumns = reads[0].reshape(self.channels, self.places, self.out_height, self.out_width)
+        self.dcolumns = reads[0].reshape(self.channels, self.places, self.out_height * self.out_width)
         self.cost = 6.0 * reads[0].size
 
     cdef void run(self, Team* team) noexcept nogil:
-        cdef Py_ssize_t c, k, i, j, group
+        cdef Py_ssize_t c, k, i, j, group, chunk, size, wide = self.channels // self.groups, low, high
+        cdef Py_ssize_t chunks = (self.out_height * self.out_width + CHUNK - 1) // CHUNK
         cdef Span part = share(team, self.channels, 1)
-        cdef Sample s
-        cdef real* plane
-        cdef real g
+        cdef Sample[CHUNK] samples
         for c in range(part.start, part.stop):
-            group = c * self.groups // self.channels
-            plane = &self.dx[c, 0, 0]
             for i in range(self.height * self.width):
-                plane[i] = 0
-            for k in range(self.places):
-                for i in range(self.out_height):
-                    for j in range(self.out_width):
-                        if not self.point(group, k, i, j, &s):
-                            continue
-                        g = self.dcolumns[c, k, i, j] * self.weight(group, k, i, j)
-                        if s.top and s.left:
-                            plane[s.y0 * self.width + s.x0] += g * (1 - s.down) * (1 - s.across)
-                        if s.top and s.right:
-                            plane[s.y0 * self.width + s.x1] += g * (1 - s.down) * s.across
-                        if s.bottom and s.left:
-                            plane[s.y1 * self.width + s.x0] += g * s.down * (1 - s.across)
-                        if s.bottom and s.right:
-                            plane[s.y1 * self.width + s.x1] += g * s.down * s.across
+                (&self.dx[c, 0, 0])[i] = 0
+        for group in range(self.groups):
+            low, high = max(part.start, group * wide), min(part.stop, (group + 1) * wide)
+            for k in range(self.places if low < high else 0):
+                for chunk in range(chunks):
+                    size = self.find(group, k, chunk * CHUNK, samples)
+                    for c in range(low, high):
+                        spread(&self.dx[c, 0, 0], &self.dcolumns[c, k, chunk * CHUNK], samples, size, self.width)
+
+
+cdef inline void spread(real* plane, const real* grad, const Sample* samples, Py_ssize_t size,
+                        Py_ssize_t width) noexcept nogil:
+    """Add gradients of points to the pixels around them."""
+    cdef Py_ssize_t j
+    cdef const Sample* s
+    cdef real g
+    for j in range(size):
+        s = &samples[j]
+        if not s.there:
+            continue
+        g = grad[j] * s.weight
+        if s.top and s.left:
+            plane[s.y0 * width + s.x0] += g * (1 - s.down) * (1 - s.across)
+        if s.top and s.right:
+            plane[s.y0 * width + s.x1] += g * (1 - s.down) * s.across
+        if s.bottom and s.left:
+            plane[s.y1 * width + s.x0] += g * s.down * (1 - s.across)
+        if s.bottom and s.right:
+            plane[s.y1 * width + s.x1] += g * s.down * s.across
 
 
 cdef class DeformableOffsetGradient(Places):

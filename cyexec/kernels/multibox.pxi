@@ -284,18 +284,20 @@ cdef class SelectDetections(Step):
     cdef const real[:, ::1] scores    # IN    (batch, anchors), sorted; NaN after the rows that there are
     cdef const long long[:, ::1] order  # IN  (batch, anchors)
     cdef real[:, :, ::1] y            # OUT   (batch, anchors, 6)
+    cdef long long[:, ::1] taken      # OUT   workspace (batch, anchors): rows that are not suppressed
     cdef real most
     cdef bint force
     cdef Py_ssize_t limit
 
     def __init__(self, reads, writes, *, most, force, limit):
         self.x, self.scores, self.order = reads
-        self.y = writes[0]
+        self.y, self.taken = writes
         self.most, self.force, self.limit = most, force, limit
         self.cost = 30.0 * writes[0].size
 
     cdef void run(self, Team* team) noexcept nogil:
-        cdef Py_ssize_t n, i, j, rows, kept
+        cdef Py_ssize_t n, i, j, rows, kept, taken
+        cdef const real* box
         cdef Span part = share(team, self.x.shape[0], 1)
         for n in range(part.start, part.stop):
             rows = 0
@@ -307,10 +309,13 @@ cdef class SelectDetections(Step):
                     self.y[n, i, j] = self.x[n, self.order[n, i] if i < kept else i, j]
                 if kept <= i < rows:
                     self.y[n, i, 0] = -1
+            taken = 0
             for i in range(kept):
-                if self.y[n, i, 0] < 0:
-                    continue
-                for j in range(i + 1, kept):
-                    if self.y[n, j, 0] >= 0 and (self.force or self.y[n, j, 0] == self.y[n, i, 0]):
-                        if overlap(&self.y[n, i, 2], &self.y[n, j, 2]) >= self.most:
-                            self.y[n, j, 0] = -1
+                for j in range(taken):
+                    box = &self.y[n, self.taken[n, j], 0]
+                    if (self.force or box[0] == self.y[n, i, 0]) and overlap(box + 2, &self.y[n, i, 2]) >= self.most:
+                        self.y[n, i, 0] = -1
+                        break
+                else:
+                    self.taken[n, taken] = i
+                    taken += 1

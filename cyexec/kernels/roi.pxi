@@ -10,6 +10,7 @@ from cyexec.kernels.step cimport Span, Step, Team, share
 
 cdef enum:
     FAR = 1 << 29   # further out than any image; sums of two still fit an int
+    BLOCK = 32      # channels that share the search for their samples
 
 
 cdef inline int whole(double value) noexcept nogil:
@@ -193,29 +194,30 @@ cdef class RoiAlign(Step):
         self.cost = 60.0 * pooled.size
 
     cdef void run(self, Team* team) noexcept nogil:
-        cdef Py_ssize_t task, r, c, n, group, i
+        cdef Py_ssize_t task, r, n, group, i, blocks = (self.out_channels + BLOCK - 1) // BLOCK
         cdef Span part
         if not self.gradient:
-            part = share(team, self.count * self.out_channels, 1)
+            part = share(team, self.count * blocks, 1)
             for task in range(part.start, part.stop):
-                self.one(task // self.out_channels, task % self.out_channels)
+                self.block(task // blocks, task % blocks * BLOCK, min((task % blocks + 1) * BLOCK, self.out_channels))
             return
         part = share(team, self.out_channels, 1)
+        blocks = (part.stop - part.start + BLOCK - 1) // BLOCK
         # Channels of x that belong to one of y's lie together.
         group = self.channels // self.out_channels if self.out_channels else 0
         for n in range(self.images):
-            for c in range(part.start * group, part.stop * group):
-                for i in range(self.height * self.width):
-                    (&self.dx[n, c, 0, 0])[i] = 0
+            for i in range(part.start * group * self.height * self.width, part.stop * group * self.height * self.width):
+                (&self.dx[n, 0, 0, 0])[i] = 0
         for r in range(self.count):
-            for c in range(part.start, part.stop):
-                self.one(r, c)
+            for i in range(blocks):
+                self.block(r, part.start + i * BLOCK, min(part.start + (i + 1) * BLOCK, part.stop))
 
-    cdef void one(self, Py_ssize_t r, Py_ssize_t c) noexcept nogil:
-        cdef Py_ssize_t image = image_of(self.rois[r, 0], self.images), i, j, channel, samples_y, samples_x
+    cdef void block(self, Py_ssize_t r, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+        """Channels [first, last) of one ROI: where samples lie is found once for all of them."""
+        cdef Py_ssize_t image = image_of(self.rois[r, 0], self.images), i, j, c, samples_y, samples_x
         cdef real scale = <real>self.scale, shift = <real>0.5 if self.aligned else <real>0
         cdef real left = self.rois[r, 1] * scale - shift, top = self.rois[r, 2] * scale - shift
-        cdef real across = self.rois[r, 3] * scale - shift - left, down = self.rois[r, 4] * scale - shift - top, total
+        cdef real across = self.rois[r, 3] * scale - shift - left, down = self.rois[r, 4] * scale - shift - top
         if not self.aligned:
             across, down = max(across, <real>1), max(down, <real>1)
         cdef real bin_x = across / <real>self.bins_x, bin_y = down / <real>self.bins_y
@@ -225,47 +227,73 @@ cdef class RoiAlign(Step):
         cdef bint empty = image < 0 or not (across > 0 and down > 0) or self.height < 1 or self.width < 1
         for i in range(self.bins_y):
             for j in range(self.bins_x):
-                channel = (c * self.bins_y + i) * self.bins_x + j if self.by_position else c
-                if not self.gradient:
-                    self.y[r, c, i, j] = 0
-                if empty:
-                    continue
-                self.bin(
-                    image, channel, window(top, bin_y, i, samples_y, self.height),
-                    window(left, bin_x, j, samples_x, self.width), <real>samples_y * <real>samples_x, r, c, i, j,
-                )
+                if not empty:
+                    self.bin(
+                        r, image, i, j, first, last, window(top, bin_y, i, samples_y, self.height),
+                        window(left, bin_x, j, samples_x, self.width), <real>samples_y * <real>samples_x,
+                    )
+                elif not self.gradient:
+                    for c in range(first, last):
+                        self.y[r, c, i, j] = 0
 
-    cdef void bin(self, Py_ssize_t image, Py_ssize_t channel, Window down, Window across, real count, Py_ssize_t r,
-                  Py_ssize_t c, Py_ssize_t i, Py_ssize_t j) noexcept nogil:
-        cdef Py_ssize_t u, v
+    cdef void bin(self, Py_ssize_t r, Py_ssize_t image, Py_ssize_t i, Py_ssize_t j, Py_ssize_t first, Py_ssize_t last,
+                  Window down, Window across, real count) noexcept nogil:
+        cdef Py_ssize_t u, v, c, plane = self.height * self.width, channel = first, width = self.width
         cdef Tap ty, tx
-        cdef real total = 0, share_of = 0
+        cdef real[BLOCK] value            # sums of samples, or each sample's share of the gradient
         cdef const real* x = NULL
         cdef real* dx = NULL
+        if self.by_position:
+            channel = (first * self.bins_y + i) * self.bins_x + j
+            plane *= self.bins_y * self.bins_x
         if self.gradient:
             dx = &self.dx[image, channel, 0, 0]
-            share_of = self.dy[r, c, i, j] / count
         else:
             x = &self.x[image, channel, 0, 0]
+        for c in range(last - first):
+            value[c] = self.dy[r, first + c, i, j] / count if self.gradient else <real>0
         for u in range(down.first, down.last):
             if not tap(down.start + (<real>u + <real>0.5) * down.step, self.height, &ty):
                 continue
             for v in range(across.first, across.last):
-                if not tap(across.start + (<real>v + <real>0.5) * across.step, self.width, &tx):
+                if not tap(across.start + (<real>v + <real>0.5) * across.step, width, &tx):
                     continue
                 if self.gradient:
-                    dx[ty.low * self.width + tx.low] += (1 - ty.weight) * (1 - tx.weight) * share_of
-                    dx[ty.low * self.width + tx.high] += (1 - ty.weight) * tx.weight * share_of
-                    dx[ty.high * self.width + tx.low] += ty.weight * (1 - tx.weight) * share_of
-                    dx[ty.high * self.width + tx.high] += ty.weight * tx.weight * share_of
+                    spread(dx, plane, last - first, width, &ty, &tx, value)
                 else:
-                    total += (1 - ty.weight) * (
-                        (1 - tx.weight) * x[ty.low * self.width + tx.low] + tx.weight * x[ty.low * self.width + tx.high]
-                    ) + ty.weight * (
-                        (1 - tx.weight) * x[ty.high * self.width + tx.low] + tx.weight * x[ty.high * self.width + tx.high]
-                    )
+                    gather(x, plane, last - first, width, &ty, &tx, value)
         if not self.gradient:
-            self.y[r, c, i, j] = total / count
+            for c in range(last - first):
+                self.y[r, first + c, i, j] = value[c] / count
+
+
+cdef inline void gather(const real* x, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t width, const Tap* ty, const Tap* tx,
+                        real* value) noexcept nogil:
+    """Add a sample of each channel to `value`."""
+    cdef Py_ssize_t c
+    cdef const real* low = x + ty.low * width
+    cdef const real* high = x + ty.high * width
+    cdef real a = (1 - ty.weight) * (1 - tx.weight), b = (1 - ty.weight) * tx.weight
+    cdef real d = ty.weight * (1 - tx.weight), e = ty.weight * tx.weight
+    for c in range(channels):
+        value[c] += a * low[tx.low] + b * low[tx.high] + d * high[tx.low] + e * high[tx.high]
+        low += plane
+        high += plane
+
+
+cdef inline void spread(real* dx, Py_ssize_t plane, Py_ssize_t channels, Py_ssize_t width, const Tap* ty, const Tap* tx,
+                        const real* value) noexcept nogil:
+    """Add each channel's gradient to the pixels of a sample."""
+    cdef Py_ssize_t c
+    cdef real* low = dx + ty.low * width
+    cdef real* high = dx + ty.high * width
+    for c in range(channels):
+        low[tx.low] += (1 - ty.weight) * (1 - tx.weight) * value[c]
+        low[tx.high] += (1 - ty.weight) * tx.weight * value[c]
+        high[tx.low] += ty.weight * (1 - tx.weight) * value[c]
+        high[tx.high] += ty.weight * tx.weight * value[c]
+        low += plane
+        high += plane
 
 
 cdef class PositionSensitiveRoi(Step):

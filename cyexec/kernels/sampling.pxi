@@ -9,6 +9,10 @@ from libc.math cimport floor
 from cyexec.kernels.step cimport Span, Step, Team, share
 
 
+cdef enum:
+    CHUNK = 256  # points that are found once for all channels
+
+
 cdef struct Corners:
     # The four pixels around a point: y and x of the upper left one, and the point's distances from it.
     Py_ssize_t y
@@ -19,17 +23,23 @@ cdef struct Corners:
     bint bottom
     bint left
     bint right
+    bint inner      # all of them
+    bint there      # any of them
 
 
 cdef inline bint find(real grid_x, real grid_y, Py_ssize_t height, Py_ssize_t width, Corners* at) noexcept nogil:
     """The pixels around a point of the grid; False if none of them is in the image (NaN never is)."""
     cdef real x = (grid_x + 1) * <real>(width - 1) / 2, y = (grid_y + 1) * <real>(height - 1) / 2
+    at.inner = False
+    at.y = at.x = 0
+    at.down = at.across = 0
     if not (x > -1 and x < width and y > -1 and y < height):
         return False
     at.y, at.x = <Py_ssize_t>floor(y), <Py_ssize_t>floor(x)
     at.down, at.across = y - <real>at.y, x - <real>at.x
     at.top, at.bottom = at.y >= 0, at.y + 1 < height
     at.left, at.right = at.x >= 0, at.x + 1 < width
+    at.inner = at.top and at.bottom and at.left and at.right
     return True
 
 
@@ -56,27 +66,46 @@ cdef class BilinearSample(Step):
         self.cost = 4.0 * writes[0].size
 
     cdef void run(self, Team* team) noexcept nogil:
-        cdef Py_ssize_t task, points = self.grid.shape[2], n, i, c, width = self.x.shape[3], first
-        cdef Span part = share(team, self.y.shape[0] * points, 16)
-        cdef Corners at
+        cdef Py_ssize_t task, count = self.grid.shape[2], chunks = (count + CHUNK - 1) // CHUNK, n, first, i, c
+        cdef Py_ssize_t width = self.x.shape[3], size
+        cdef Span part = share(team, self.y.shape[0] * chunks, 1)
+        cdef Corners[CHUNK] points
+        cdef Py_ssize_t[CHUNK] place
+        cdef real[CHUNK] a, b, d, e       # weights of the four pixels
+        cdef bint inner                   # whether all points of the chunk have all four
+        cdef Corners* p
         cdef const real* plane
-        cdef bint found
+        cdef real* y
         for task in range(part.start, part.stop):
-            n, i = task // points, task % points
-            found = find(self.grid[n, 0, i], self.grid[n, 1, i], self.x.shape[2], width, &at)
-            if not found:
-                for c in range(self.y.shape[1]):
-                    self.y[n, c, i] = 0
-                continue
-            first = at.y * width + at.x
+            n, first = task // chunks, task % chunks * CHUNK
+            size = min(CHUNK, count - first)
+            inner = True
+            for i in range(size):
+                p = &points[i]
+                p.there = find(self.grid[n, 0, first + i], self.grid[n, 1, first + i], self.x.shape[2], width, p)
+                inner = inner and p.inner
+                place[i] = p.y * width + p.x
+                a[i], b[i] = (1 - p.down) * (1 - p.across), (1 - p.down) * p.across
+                d[i], e[i] = p.down * (1 - p.across), p.down * p.across
             for c in range(self.y.shape[1]):
-                plane = &self.x[n, c, 0, 0]
-                self.y[n, c, i] = (
-                    pixel(plane, first, at.top and at.left) * (1 - at.down) * (1 - at.across)
-                    + pixel(plane, first + 1, at.top and at.right) * (1 - at.down) * at.across
-                    + pixel(plane, first + width, at.bottom and at.left) * at.down * (1 - at.across)
-                    + pixel(plane, first + width + 1, at.bottom and at.right) * at.down * at.across
-                )
+                plane, y = &self.x[n, c, 0, 0], &self.y[n, c, first]
+                if inner:
+                    for i in range(size):
+                        y[i] = (
+                            plane[place[i]] * a[i] + plane[place[i] + 1] * b[i]
+                            + plane[place[i] + width] * d[i] + plane[place[i] + width + 1] * e[i]
+                        )
+                    continue
+                for i in range(size):
+                    p = &points[i]
+                    y[i] = 0
+                    if p.there:
+                        y[i] = (
+                            pixel(plane, place[i], p.top and p.left) * a[i]
+                            + pixel(plane, place[i] + 1, p.top and p.right) * b[i]
+                            + pixel(plane, place[i] + width, p.bottom and p.left) * d[i]
+                            + pixel(plane, place[i] + width + 1, p.bottom and p.right) * e[i]
+                        )
 
 
 cdef class BilinearSampleImageGradient(Step):

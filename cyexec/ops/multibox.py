@@ -306,7 +306,7 @@ def _detection_lower(low, node):
     if suppress:
         values, order = sorted_rows(low, scores, count)
         low.step(
-            "multibox.SelectDetections", [rows, values, order], [out], most=p.nms_threshold, force=p.force_suppress,
+            "multibox.SelectDetections", [rows, values, order], [out, low.workspace((batch, count), INT64)], most=p.nms_threshold, force=p.force_suppress,
             limit=p.nms_topk,
         )  # fmt: skip
 

@@ -233,7 +233,7 @@ def _array_names(p: Any) -> tuple[str, ...]:
 
 
 def _float32_result(p, ins, outs):
-    return ins, [FLOAT32]
+    return [unify_dtype(ins, "dtypes of the arrays")] * len(ins), [FLOAT32]
 
 
 def _sum_sq_lower(low, node):

@@ -144,8 +144,11 @@ def test_infers_what_mxnet_infers(key, op, number, dtype):
 
 
 def test_golden_file_covers_the_operators():
-    """Nearly all visible operators that draw no random numbers have an answer of MXNet's for some case."""
-    names = {op.name for _, op, _, _ in EXAMPLES}
+    """Nearly all visible operators that draw no random numbers have an answer of MXNet's for some case.
+
+    Those that update weights change their inputs, which a graph cannot ask; `tests/golden/training` asks imperatively.
+    """
+    names = {op.name for _, op, _, _ in EXAMPLES if op.numbers is None}
     answered = {key.split("/")[0] for key, answer in ANSWERS.items() if answer["arrays"]}
     assert len(names - answered) <= 0.05 * len(names), sorted(names - answered)
 
