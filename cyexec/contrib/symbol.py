@@ -1,5 +1,15 @@
 """The functions of `mx.sym.contrib`."""
 
-from ..symbol.contrib import __dir__, __getattr__
+from __future__ import annotations
 
-__all__ = ["__dir__", "__getattr__"]
+from typing import Any
+
+from ..symbol import contrib as _contrib
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_contrib, name)
+
+
+def __dir__() -> list[str]:
+    return dir(_contrib)

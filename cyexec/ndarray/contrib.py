@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..base import MXNetError
 from ..codegen import lazy_namespace
 from .creation import array
 from .generate import make_function
@@ -48,6 +51,43 @@ def mp_adamw_update(
     params = {"lr": lr, "eta": eta, "beta1": beta1, "beta2": beta2, "epsilon": epsilon, "wd": wd}
     inputs = [weight, grad, mean, var, weight32, _scale(rescale_grad, weight)]
     return invoke("_mp_adamw_update", inputs, {**params, "clip_gradient": clip_gradient, **kwargs}, out)
+
+
+def boolean_mask(data: NDArray, index: NDArray, axis: int = 0) -> NDArray:
+    """Return the rows of `data` (along `axis`) where `index` is not zero. How many there are depends on the values.
+
+    Parameters
+    ----------
+    data : NDArray
+    index : NDArray of shape (rows,)
+    axis : int
+
+    Raises
+    ------
+    MXNetError
+        `index` is not a vector with an element for each row.
+    """
+    if index.ndim != 1 or not -data.ndim <= axis < data.ndim or index.shape[0] != data.shape[axis]:
+        raise MXNetError(
+            f"boolean_mask: index {index.shape} must have an element for each row of data {data.shape}, axis={axis}"
+        )
+    rows = array(np.flatnonzero(index.asnumpy()), data.context, np.int64)
+    return invoke("take", [data, rows], {"axis": axis}, None)
+
+
+def isnan(data: NDArray) -> NDArray:
+    """Return 1 where an element is NaN, else 0."""
+    return data != data
+
+
+def isinf(data: NDArray) -> NDArray:
+    """Return 1 where an element is infinite, else 0."""
+    return invoke("abs", [data], {}, None) == np.inf
+
+
+def isfinite(data: NDArray) -> NDArray:
+    """Return 1 where an element is neither infinite nor NaN, else 0."""
+    return invoke("abs", [data], {}, None) < np.inf
 
 
 __getattr__, __dir__ = lazy_namespace(__name__, "contrib", globals(), make_function)

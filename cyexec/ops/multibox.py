@@ -305,9 +305,10 @@ def _detection_lower(low, node):
     )
     if suppress:
         values, order = sorted_rows(low, scores, count)
+        taken = low.workspace((batch, count), INT64)
         low.step(
-            "multibox.SelectDetections", [rows, values, order], [out, low.workspace((batch, count), INT64)], most=p.nms_threshold, force=p.force_suppress,
-            limit=p.nms_topk,
+            "multibox.SelectDetections", [rows, values, order], [out, taken], most=p.nms_threshold,
+            force=p.force_suppress, limit=p.nms_topk,
         )  # fmt: skip
 
 
