@@ -1,5 +1,5 @@
 """Loss curves of fifty steps from the same initial parameters: an MLP and LeNet on handwritten digits, ResNet-20 on
-seeded noise, each with SGD, momentum and Adam.
+seeded noise, a language model of two LSTM layers on the characters of the licence, each with SGD, momentum and Adam.
 """
 
 import gzip
@@ -8,7 +8,10 @@ import os
 import numpy as np
 
 STEPS = 50
-DIGITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "cyexec", "demo", "digits.csv.gz")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
+DIGITS = os.path.join(ROOT, "cyexec", "demo", "digits.csv.gz")
+TEXT = os.path.join(ROOT, "LICENSE")
+LENGTH = 12  # characters that the language model sees at once
 OPTIMIZERS = {
     "sgd": ("sgd", {"learning_rate": 0.1}),
     "momentum": ("sgd", {"learning_rate": 0.05, "momentum": 0.9, "wd": 1e-4}),
@@ -67,11 +70,23 @@ def resnet20(mx):
     return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(net, num_hidden=10, name="fc1"), name="softmax")
 
 
-def initial(mx, symbol, shape):
+def language_model(mx):
+    """Two layers of LSTM, unrolled."""
+    cell = mx.rnn.SequentialRNNCell()
+    for i in range(2):
+        cell.add(mx.rnn.LSTMCell(num_hidden=24, prefix="lstm%d_" % i))
+    net = mx.sym.Embedding(mx.sym.Variable("data"), input_dim=96, output_dim=16, name="embed")
+    outputs, _ = cell.unroll(LENGTH, inputs=net, merge_outputs=True)
+    net = mx.sym.FullyConnected(mx.sym.Reshape(outputs, shape=(-1, 24)), num_hidden=96, name="pred")
+    label = mx.sym.Reshape(mx.sym.Variable("softmax_label"), shape=(-1,))
+    return mx.sym.SoftmaxOutput(net, label, name="softmax")
+
+
+def initial(mx, symbol, **given):
     """Scaled normal weights, the same for every library."""
     rng = np.random.RandomState(7)
     args, auxs = {}, {}
-    shapes, _, aux_shapes = symbol.infer_shape(data=shape)
+    shapes, _, aux_shapes = symbol.infer_shape(**given)
     for name, size in zip(symbol.list_arguments(), shapes):
         if name.endswith("weight"):
             args[name] = mx.nd.array(rng.normal(0, np.sqrt(2.0 / np.prod(size[1:])), size))
@@ -85,7 +100,7 @@ def initial(mx, symbol, shape):
 def curve(mx, make, x, y, batch, optimizer, rate=None):
     """The cross-entropy of each of the first fifty batches."""
     symbol = make(mx)
-    args, auxs = initial(mx, symbol, (batch,) + x.shape[1:])
+    args, auxs = initial(mx, symbol, data=(batch,) + x.shape[1:], softmax_label=(batch,) + y.shape[1:])
     losses = []
 
     def note(param):
@@ -121,11 +136,19 @@ def patterns():
     return (shapes[y] + rng.normal(0, 1, (80, 3, 12, 12))).astype("float32"), y.astype("float32")
 
 
+def characters():
+    """Pieces of text as numbers, and the same one character later."""
+    with open(TEXT, encoding="ascii") as file:
+        text = np.array([max(ord(c) - 31, 0) for c in file.read()[: 320 * LENGTH + 1]], "float32")
+    return text[:-1].reshape(320, LENGTH), text[1:].reshape(320, LENGTH)
+
+
 # Network, data, batch size, learning rates.
 NETWORKS = {
     "mlp": (mlp, flat_digits, 32, {}),
     "lenet": (lenet, square_digits, 32, {}),
     "resnet20": (resnet20, patterns, 16, DEEP_RATES),
+    "lstm": (language_model, characters, 32, {"sgd": 0.2, "momentum": 0.05, "adam": 0.01}),
 }
 
 
@@ -134,5 +157,5 @@ def losses(mx, network, optimizer, moved=0.0):
     make, data, batch, rates = NETWORKS[network]
     x, y = data()
     # Not a factor: the normalisation of the first layer would take it out again.
-    noise = np.random.RandomState(3).normal(0, 1, x.shape)
+    noise = 0 if make is language_model else np.random.RandomState(3).normal(0, 1, x.shape)
     return curve(mx, make, (x + moved * noise).astype("float32"), y, batch, optimizer, rates.get(optimizer))
