@@ -24,6 +24,7 @@ from . import (
     context,
     contrib,
     engine,
+    executor_manager,
     image,
     initializer,
     io,
@@ -73,8 +74,8 @@ from .symbol import Symbol
 __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "autograd", "base",
     "callback", "config", "context", "contrib", "cpu", "cpu_pinned", "current_context", "engine", "executor",
-    "get_num_threads", "gpu", "image", "img", "init", "initializer", "io", "kv", "kvstore", "libinfo", "log",
-    "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray", "num_gpus",
-    "operator", "opt", "optimizer", "profiler", "random", "recordio", "rnd", "rnn", "runtime", "set_num_threads",
-    "show_config", "sym", "symbol", "test_utils", "util", "visualization", "viz",
+    "executor_manager", "get_num_threads", "gpu", "image", "img", "init", "initializer", "io", "kv", "kvstore",
+    "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray",
+    "num_gpus", "operator", "opt", "optimizer", "profiler", "random", "recordio", "rnd", "rnn", "runtime",
+    "set_num_threads", "show_config", "sym", "symbol", "test_utils", "util", "visualization", "viz",
 ]  # fmt: skip

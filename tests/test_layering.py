@@ -17,7 +17,8 @@ ORDER = (
     "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "contrib", "runtime",
     "random", "config", "initializer", "lr_scheduler", "optimizer", "kvstore", "metric",
     "codec", "recordio", "io", "image", "checkpoint",
-    "rnn", "callback", "monitor", "module", "model", "profiler", "visualization", "test_utils", "cyexec", "demo", "__main__",
+    "rnn", "callback", "monitor", "module", "model", "executor_manager",
+    "profiler", "visualization", "test_utils", "cyexec", "demo", "__main__",
 )  # fmt: skip
 # Upward imports that are there all the same, and why.
 UPWARD = {

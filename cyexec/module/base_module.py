@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import time
 import warnings
@@ -41,6 +42,44 @@ def descriptions(shapes: Any) -> list[DataDesc]:
 def metric_of(given: Any) -> metrics.EvalMetric:
     """A metric from whatever `mx.metric.create` takes."""
     return given if isinstance(given, metrics.EvalMetric) else metrics.create(given)
+
+
+def check_input_names(symbol: Symbol, names: Sequence[str], what: str, strict: bool) -> None:
+    """Raise ValueError (or warn) where `names` has some that are no arguments of the symbol."""
+    arguments = symbol.list_arguments()
+    for name in names:
+        if name in arguments:
+            continue
+        near = difflib.get_close_matches(name, arguments, 3)
+        candidates = near or [a for a in arguments if not a.endswith(("_weight", "_bias", "_gamma", "_beta"))]
+        message = (
+            f"You created Module with Module(..., {what}_names={list(names)}) but input with name '{name}' is not "
+            "found in symbol.list_arguments(). Did you mean one of:\n\t" + "\n\t".join(candidates)
+        )
+        if strict:
+            raise ValueError(message)
+        warnings.warn(message, stacklevel=4)
+
+
+def parse_shapes(
+    data_names: Sequence[str], label_names: Sequence[str], data_shapes: Any, label_shapes: Any
+) -> tuple[list[DataDesc], list[DataDesc] | None]:
+    """Descriptions of data and labels. Raises ValueError where names of data do not match, warns for labels."""
+    data = descriptions(data_shapes)
+    labels = descriptions(label_shapes) or None
+    for given, names, what in ((data, data_names, "data"), (labels or [], label_names, "label")):
+        if sorted(d.name for d in given) != sorted(names):
+            message = (
+                f"Data provided by {what}_shapes don't match names specified by {what}_names ({given} vs. {list(names)})"
+            )
+            if what == "data":
+                raise ValueError(message)
+            warnings.warn(message, stacklevel=4)
+    return data, labels
+
+
+# Under these names scripts with modules of their own import them from MXNet.
+_as_list, _check_input_names, _parse_data_desc = as_list, check_input_names, parse_shapes
 
 
 class BaseModule:

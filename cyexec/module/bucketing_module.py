@@ -16,8 +16,8 @@ from ..checkpoint import load_params, save_checkpoint
 from ..io import DataDesc
 from ..name import NameManager
 from ..ndarray import NDArray
-from .base_module import DEFAULT_INITIALIZER, DEFAULT_OPTIMIZER, BaseModule, Params
-from .module import Module, check_input_names
+from .base_module import DEFAULT_INITIALIZER, DEFAULT_OPTIMIZER, BaseModule, Params, check_input_names
+from .module import Module
 
 
 class BucketingModule(BaseModule):
@@ -29,7 +29,7 @@ class BucketingModule(BaseModule):
         From a bucket key to (symbol, data_names, label_names).
     default_bucket_key : hashable
         The largest bucket: its module is bound first, and the others take their memory from it.
-    logger, context, work_load_list, fixed_param_names, state_names, group2ctxs, compression_params
+    logger, context, work_load_list, fixed_param_names, state_names, group2ctxs, compression_params, memory_limit
         See `Module`.
     """
 
@@ -44,6 +44,8 @@ class BucketingModule(BaseModule):
         state_names: Sequence[str] | None = None,
         group2ctxs: Any = None,
         compression_params: Mapping[str, Any] | None = None,
+        *,
+        memory_limit: int | str | None = None,
     ):
         super().__init__(logger=logger)
         if default_bucket_key is None:
@@ -59,6 +61,7 @@ class BucketingModule(BaseModule):
         self._options = {
             "context": context, "work_load_list": work_load_list, "fixed_param_names": fixed_param_names,
             "state_names": state_names, "group2ctxs": group2ctxs, "compression_params": compression_params,
+            "memory_limit": memory_limit,
         }  # fmt: skip
         self._buckets: dict[Any, Module] = {}
         self._curr_module: Module | None = None

@@ -81,6 +81,8 @@ class ExecutorGroup:
     state_names : list of str
     group2ctxs : list of dict
         ``group2ctx`` of each context.
+    memory_limit : int or str, optional
+        Of each executor.
 
     Attributes
     ----------
@@ -103,9 +105,11 @@ class ExecutorGroup:
         shared_group: ExecutorGroup | None = None,
         state_names: Sequence[str] = (),
         group2ctxs: Sequence[Mapping[str, Context] | None] | None = None,
+        memory_limit: int | str | None = None,
     ):
         self.symbol = symbol
         self.contexts = list(contexts)
+        self._memory_limit = memory_limit
         self.workload = list(workload)
         self.arg_names = symbol.list_arguments()
         self.aux_names = symbol.list_auxiliary_states()
@@ -167,7 +171,8 @@ class ExecutorGroup:
         return self.symbol.simple_bind(
             self.contexts[i], grad_req=self.grad_req,
             type_dict={d.name: d.dtype for d in descs if d.name in self._arguments}, group2ctx=self.group2ctxs[i],
-            shared_arg_names=self.param_names, shared_exec=shared, shared_buffer=self._pools[i], **self._shapes(i),
+            shared_arg_names=self.param_names, shared_exec=shared, shared_buffer=self._pools[i],
+            memory_limit=self._memory_limit, **self._shapes(i),
         )  # fmt: skip
 
     def _take(self, execs: list[Executor]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,46 +15,12 @@ from ..context import Context, current_context
 from ..initializer import InitDesc
 from ..io import DataDesc
 from ..ndarray import NDArray
-from .base_module import DEFAULT_INITIALIZER, BaseModule, Params, descriptions
+from .base_module import DEFAULT_INITIALIZER, BaseModule, Params, check_input_names, descriptions, parse_shapes
 from .executor_group import ExecutorGroup
 from .training import Trainer
 
 if TYPE_CHECKING:
     from ..symbol import Symbol
-
-
-def check_input_names(symbol: Symbol, names: Sequence[str], what: str, strict: bool) -> None:
-    """Raise ValueError (or warn) where `names` has some that are no arguments of the symbol."""
-    arguments = symbol.list_arguments()
-    for name in names:
-        if name in arguments:
-            continue
-        near = difflib.get_close_matches(name, arguments, 3)
-        candidates = near or [a for a in arguments if not a.endswith(("_weight", "_bias", "_gamma", "_beta"))]
-        message = (
-            f"You created Module with Module(..., {what}_names={list(names)}) but input with name '{name}' is not "
-            "found in symbol.list_arguments(). Did you mean one of:\n\t" + "\n\t".join(candidates)
-        )
-        if strict:
-            raise ValueError(message)
-        warnings.warn(message, stacklevel=4)
-
-
-def parse_shapes(
-    data_names: Sequence[str], label_names: Sequence[str], data_shapes: Any, label_shapes: Any
-) -> tuple[list[DataDesc], list[DataDesc] | None]:
-    """Descriptions of data and labels. Raises ValueError where names of data do not match, warns for labels."""
-    data = descriptions(data_shapes)
-    labels = descriptions(label_shapes) or None
-    for given, names, what in ((data, data_names, "data"), (labels or [], label_names, "label")):
-        if sorted(d.name for d in given) != sorted(names):
-            message = (
-                f"Data provided by {what}_shapes don't match names specified by {what}_names ({given} vs. {list(names)})"
-            )
-            if what == "data":
-                raise ValueError(message)
-            warnings.warn(message, stacklevel=4)
-    return data, labels
 
 
 def contexts_of_groups(group2ctxs: Any, count: int) -> list[dict[str, Context] | None]:
@@ -101,6 +66,8 @@ class Module(Trainer, BaseModule):
         Where the groups of the symbol's ``ctx_group`` attributes are, for each context.
     compression_params : dict
         Refused by `init_optimizer`: there is nothing to compress.
+    memory_limit : int or str, optional
+        Bytes that each context's intermediate values may take (``"512MB"``); see `Symbol.simple_bind`. Not in MXNet.
 
     Raises
     ------
@@ -120,8 +87,11 @@ class Module(Trainer, BaseModule):
         state_names: Sequence[str] | None = None,
         group2ctxs: Any = None,
         compression_params: Mapping[str, Any] | None = None,
+        *,
+        memory_limit: int | str | None = None,
     ):
         super().__init__(logger=logger)
+        self._memory_limit = memory_limit
         contexts = [context] if isinstance(context, Context) else list(context or [current_context()])
         self._context = contexts
         self._work_load_list = list(work_load_list) if work_load_list is not None else [1] * len(contexts)
@@ -265,6 +235,7 @@ class Module(Trainer, BaseModule):
         self._exec_group = ExecutorGroup(
             self._symbol, self._context, self._work_load_list, data, labels, self._param_names,
             self._requests(for_training, inputs_need_grad, grad_req), shared, self._state_names, self._group2ctxs,
+            self._memory_limit,
         )  # fmt: skip
         self._data_shapes, self._label_shapes = data, labels
         self.for_training, self.inputs_need_grad = for_training, inputs_need_grad

@@ -387,3 +387,119 @@ def _ready():
     loss = mx.mod.PythonLossModule()
     loss.binded = loss.params_initialized = True
     return loss
+
+
+def test_memory_limit_holds_for_all_shapes():
+    net = S.Variable("data")
+    for i in range(8):
+        net = S.Activation(S.FullyConnected(net, num_hidden=64, name=f"fc{i}"), act_type="tanh")
+    net = S.SoftmaxOutput(net, name="softmax")
+
+    def peak(limit):
+        module = mx.mod.Module(net, memory_limit=limit)
+        module.bind([("data", (64, 64))], [("softmax_label", (64,))])
+        module.init_params(mx.init.One())
+        module.forward_backward(mx.io.DataBatch([nd.ones((32, 64))], [nd.ones((32,))]))
+        return module._exec_group.execs[0].plan.total, module
+
+    free, one = peak(None)
+    module = mx.mod.Module(net)
+    module.bind([("data", (64, 64))], [("softmax_label", (64,))])
+    whole = module._exec_group.execs[0].plan.total
+    limited, two = peak(int(whole * 0.8))
+    assert limited <= whole * 0.8
+    for a, b in zip(one._exec_group.grad_arrays, two._exec_group.grad_arrays):
+        np.testing.assert_array_equal(a[0].asnumpy(), b[0].asnumpy())
+    with pytest.raises(mx.MXNetError, match="least peak"):
+        mx.mod.Module(net, memory_limit=100).bind([("data", (64, 64))], [("softmax_label", (64,))])
+
+
+class Mutable(mx.mod.BaseModule):
+    """The module of detection scripts: bound for the largest images, bound again beside them for each new shape."""
+
+    def __init__(self, symbol):
+        super().__init__()
+        self._symbol, self._current = symbol, None
+
+    data_names = property(lambda self: ["data"])
+    output_names = property(lambda self: self._symbol.list_outputs())
+    data_shapes = property(lambda self: self._current.data_shapes)
+    label_shapes = property(lambda self: self._current.label_shapes)
+    output_shapes = property(lambda self: self._current.output_shapes)
+
+    def bind(self, data_shapes, label_shapes=None, for_training=True, **kwargs):
+        self._current = mx.mod.Module(self._symbol)
+        self._current.bind(data_shapes, label_shapes, for_training)
+        self.binded = True
+
+    def init_params(self, **kwargs):
+        self._current.init_params(**kwargs)
+        self.params_initialized = True
+
+    def init_optimizer(self, **kwargs):
+        self._current.init_optimizer(**kwargs)
+        self.optimizer_initialized = True
+
+    def get_params(self):
+        return self._current.get_params()
+
+    def forward(self, batch, is_train=None):
+        if [d.shape for d in batch.data] != [tuple(d.shape) for d in self._current.data_shapes]:
+            module = mx.mod.Module(self._symbol)
+            shapes = [("data", batch.data[0].shape)], [("softmax_label", batch.label[0].shape)]
+            module.bind(*shapes, self._current.for_training, False, force_rebind=False, shared_module=self._current)
+            self._current = module
+        self._current.forward(batch, is_train=is_train)
+
+    def backward(self, out_grads=None):
+        self._current.backward(out_grads)
+
+    def update(self):
+        self._current.update()
+
+    def get_outputs(self, merge_multi_context=True):
+        return self._current.get_outputs(merge_multi_context)
+
+    def update_metric(self, metric, labels, pre_sliced=False):
+        self._current.update_metric(metric, labels)
+
+
+def test_modules_bound_beside_others_go_on_training():
+    x, y = data().data[0][1].asnumpy(), data().label[0][1].asnumpy()
+
+    class Ragged(mx.io.DataIter):
+        """Batches of 6, 3, 8 and 3 examples."""
+
+        provide_data, provide_label = [("data", (6, 4))], [("softmax_label", (6,))]
+
+        def __iter__(self):
+            for start, stop in ((0, 6), (6, 9), (9, 17), (17, 20)):
+                yield mx.io.DataBatch([nd.array(x[start:stop])], [nd.array(y[start:stop])])
+
+        def reset(self):
+            pass
+
+    found = []
+    for module in (Mutable(network()), mx.mod.Module(network())):
+        mx.random.seed(2)
+        module.fit(Ragged(), num_epoch=3, optimizer_params={"learning_rate": 0.5, "momentum": 0.9})
+        found.append(params(module))
+    assert_same(*found)
+
+
+def test_names_that_scripts_import():
+    from cyexec.executor_manager import _check_arguments, _split_input_slice
+    from cyexec.module.base_module import _as_list, _check_input_names, _parse_data_desc
+
+    assert _split_input_slice(7, [1, 1, 2]) == [slice(0, 2), slice(2, 4), slice(4, 7)]
+    with pytest.raises(ValueError, match="Too many slices"):
+        _split_input_slice(2, [1, 1, 1])
+    assert _as_list(3) == [3] and _as_list((1, 2)) == [1, 2] and _as_list(None) == []
+    shapes, labels = _parse_data_desc(["data"], ["label"], [("data", (2, 3))], [("label", (2,))])
+    assert (shapes[0].shape, labels[0].name) == ((2, 3), "label")
+    with pytest.raises(ValueError, match="'x' is not"):
+        _check_input_names(network(), ["x"], "data", True)
+    _check_arguments(network())
+    twice = S.Variable("a") + S.Variable("a")
+    with pytest.raises(mx.MXNetError, match="duplicated argument name 'a'"):
+        _check_arguments(twice)
