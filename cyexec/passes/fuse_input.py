@@ -2,7 +2,8 @@
 
 Before: conv(relu(x * scale + shift)), the normalised copy of x in memory; after: one `_BlockedConvolution` that reads x and
 applies relu(x * scale + shift) to each pixel on its way to the registers.
-Requires: every reader of the normalised value is such a convolution, and it is not shown. Idempotent.
+Requires: every reader of the normalised value is such a convolution, and it is not shown. Depthwise convolutions, which read
+each pixel many times and do little with it, have no such form. Idempotent.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..graph.graph import Builder, Entry, Graph, Node
+from ..lowering import blocked
+from ..ops.blocked import geometry_of
 from .fuse_epilogue import FUSED
 
 
@@ -51,4 +54,6 @@ def _normalises(node: Node) -> bool:
 
 
 def _reads(node: Node) -> bool:
-    return node.op is not None and node.op.name == "_BlockedConvolution" and not node.params.normalises
+    if node.op is None or node.op.name != "_BlockedConvolution" or node.params.normalises:
+        return False
+    return blocked.choose(geometry_of(node.params), "blocked", True) != "depthwise"

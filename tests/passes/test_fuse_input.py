@@ -36,3 +36,9 @@ def test_a_value_that_is_read_elsewhere_stays():
 def test_same_numbers():
     check_same_numbers(lambda g: fuse_input.run(fuse_epilogue.run(block_layout.run(fold_batchnorm.run(g)))),
                        graph_of(network(), x=(2, 16, 5, 6)), 2e-5)  # fmt: skip
+
+
+def test_depthwise_convolutions_read_what_is_normalised():
+    x = mx.sym.Convolution(mx.sym.var("x"), kernel=(1, 1), num_filter=32, name="stem")
+    graph = before(mx.sym.sum(preactivated(x, "a", kernel=(3, 3), pad=(1, 1), num_group=32)))
+    check_pass(fuse_input.run, graph, lines(graph))
