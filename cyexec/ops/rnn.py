@@ -13,14 +13,13 @@ import numpy as np
 from ..base import DTypeError, MXNetError, ShapeError
 from ..lowering.gemm import add_gemm
 from . import params as P
-from .infer import product, unify
+from .infer import unify
 from .registry import register
 from .rnn_layout import GATES, directions, inputs_of, layout, width
+from .rnn_memory import Operands, Saved, packed, piece_of, state_of
 from .rnn_numpy import rnn_numpy
 from .schema import Case, Op
 from .windows import float_dtype
-
-LANES = 16  # of the widest vectors: packed matrices have whole vectors of columns
 
 
 class RNNParams(P.Params):
@@ -42,19 +41,11 @@ class RNNParams(P.Params):
     use_sequence_length = P.Bool(default=False, doc="Refused at bind, as by MXNet's CPU build: GPU only.")
 
 
-class RNNGradientParams(RNNParams):
-    """Parameters of the gradient of RNN: which outputs a gradient arrives at."""
-
-    has_y = P.Bool(doc="Whether there is a gradient of the output.")
-    has_state = P.Bool(doc="Whether there is a gradient of the last states.")
-    has_cell = P.Bool(doc="Whether there is a gradient of the last cell states.")
-
-
 def _is_lstm(p: Any) -> bool:
     return p.mode == "lstm"
 
 
-def _inputs(p):
+def rnn_inputs(p):
     cell = ("state_cell",) if _is_lstm(p) else ()
     return ("data", "parameters", "state", *cell, *(("sequence_length",) if p.use_sequence_length else ()))
 
@@ -109,7 +100,7 @@ def _infer_shape(p, ins, outs):
             new_outs.append(cell)
     if p.use_sequence_length:
         new_ins.append(unify(ins[-1], (n,), "sequence_length and (batch,)"))
-    new_outs.append((_Saved(p, steps, n).size,) if min(steps, n) >= 0 else (-1,))
+    new_outs.append((Saved(p, steps, n).size,) if min(steps, n) >= 0 else (-1,))
     return new_ins, new_outs
 
 
@@ -118,77 +109,6 @@ def _infer_dtype(p, ins, outs):
     if ins[0] == np.float16:
         raise DTypeError("float16 is not supported on CPU, as in MXNet; cast to float32")
     return ins, outs
-
-
-class _Saved:
-    """What the forward pass keeps for the backward pass, as pieces of one vector.
-
-    Attributes
-    ----------
-    pieces : dict of (name, layer, direction) to (first element, shape)
-    size : int
-        Elements in all.
-    """
-
-    def __init__(self, p: Any, steps: int, batch: int):
-        self.pieces: dict[tuple[str, int, int], tuple[int, tuple[int, ...]]] = {}
-        self.size = 0
-        sides, units, out = directions(p), p.state_size, width(p)
-        for layer in range(p.num_layers):
-            for side in range(sides):
-                if p.mode in ("lstm", "gru"):
-                    self._add("gates", layer, side, steps, batch, GATES[p.mode] * units)
-                if _is_lstm(p):
-                    self._add("cells", layer, side, steps, batch, units)
-                if p.mode == "gru":
-                    self._add("extra", layer, side, steps, batch, units)
-                if p.projection_size is not None:
-                    self._add("full", layer, side, steps, batch, units)
-                self._add("before", layer, side, steps, batch, out)
-            if layer < p.num_layers - 1:
-                self._add("y", layer, 0, steps, batch, sides * out)
-                if p.p > 0:
-                    self._add("mask", layer, 0, steps, batch, sides * out)
-                    self._add("dropped", layer, 0, steps, batch, sides * out)
-
-    def _add(self, name: str, layer: int, side: int, *shape: int) -> None:
-        self.pieces[name, layer, side] = (self.size, shape)
-        self.size += product(shape)
-
-    def part(self, reserve: Any, name: str, layer: int, side: int = 0) -> Any:
-        """The piece as a part of `reserve`; None if there is none of that name."""
-        found = self.pieces.get((name, layer, side))
-        return None if found is None else reserve.part(*found)
-
-
-class _Memory:
-    """Names of a step's operands and their memory."""
-
-    def __init__(self) -> None:
-        self.refs: list[Any] = []
-        self.names: list[str] = []
-
-    def add(self, **operands: Any) -> None:
-        for name, ref in operands.items():
-            if ref is not None:
-                self.names.append(name)
-                self.refs.append(ref)
-
-
-def _packed(low: Any, gates: int, columns: int, k: int, dtype: np.dtype) -> Any:
-    return low.workspace((gates * -(-columns // LANES) * LANES * k,), dtype)
-
-
-def _piece(vector: Any, piece: Any) -> Any:
-    return None if piece is None else vector.part(piece.start, piece.shape)
-
-
-def _state(states: Any, layer: int, side: int, sides: int) -> Any:
-    """The state of one layer and direction, of all of them."""
-    if states is None:
-        return None
-    _, batch, size = states.shape
-    return states.part((layer * sides + side) * batch * size, (batch, size))
 
 
 def _refuse_gpu_only(node: Any) -> None:
@@ -209,7 +129,7 @@ def _lower(low, node):
     reserve = outs[-1] if low.used(len(outs) - 1) else None
     h_last = outs[1] if p.state_outputs and low.used(1) else None
     c_last = outs[2] if p.state_outputs and _is_lstm(p) and low.used(2) else None
-    saved, dtype = _Saved(p, steps, batch), data.dtype
+    saved, dtype = Saved(p, steps, batch), data.dtype
 
     def memory(name, layer, side, *shape):
         """A saved piece when there is a backward pass, else scratch memory."""
@@ -221,29 +141,29 @@ def _lower(low, node):
         last = layer == p.num_layers - 1
         y = outs[0] if last else memory("y", layer, 0, steps, batch, sides * out)
         for side, pieces in enumerate(each):
-            w, bias = _piece(parameters, pieces.i2h_weight), _piece(parameters, pieces.i2h_bias)
-            product_ = memory("gates", layer, side, steps, batch, gates * units)
-            add_gemm(low, x, w, product_, steps * batch, gates * units, x.shape[-1], transpose_b=True, bias=bias)
-            reads, writes = _Memory(), _Memory()
-            reads.add(
-                gates=product_, weight=_piece(parameters, pieces.h2h_weight), bias=_piece(parameters, pieces.h2h_bias),
-                projection=_piece(parameters, pieces.projection), h0=_state(h0, layer, side, sides),
-                c0=_state(c0, layer, side, sides),
+            w, bias = piece_of(parameters, pieces.i2h_weight), piece_of(parameters, pieces.i2h_bias)
+            gate_products = memory("gates", layer, side, steps, batch, gates * units)
+            add_gemm(low, x, w, gate_products, steps * batch, gates * units, x.shape[-1], transpose_b=True, bias=bias)
+            reads = Operands(
+                gates=gate_products, weight=piece_of(parameters, pieces.h2h_weight), bias=piece_of(parameters, pieces.h2h_bias),
+                projection=piece_of(parameters, pieces.projection), h0=state_of(h0, layer, side, sides),
+                c0=state_of(c0, layer, side, sides),
             )  # fmt: skip
             kept = steps if reserve is not None else 1
-            writes.add(
-                y=y, h_last=_state(h_last, layer, side, sides), c_last=_state(c_last, layer, side, sides),
-                packed=_packed(low, gates, units, out, dtype),
+            writes = Operands(
+                y=y, h_last=state_of(h_last, layer, side, sides), c_last=state_of(c_last, layer, side, sides),
+                packed=packed(low, gates, units, out, dtype),
             )  # fmt: skip
             if _is_lstm(p):
                 writes.add(cells=memory("cells", layer, side, kept, batch, units))
             if p.projection_size is not None:
                 writes.add(full=memory("full", layer, side, kept, batch, units))
-                writes.add(packed_projection=_packed(low, 1, out, units, dtype))
+                writes.add(packed_projection=packed(low, 1, out, units, dtype))
             if reserve is not None:
-                writes.add(gates=product_) if gates > 1 else None
                 writes.add(
-                    extra=saved.part(reserve, "extra", layer, side), before=saved.part(reserve, "before", layer, side)
+                    gates=gate_products if gates > 1 else None,
+                    extra=saved.part(reserve, "extra", layer, side),
+                    before=saved.part(reserve, "before", layer, side),
                 )
             low.step(
                 "rnn.RecurrentForward", reads.refs, writes.refs, names=(tuple(reads.names), tuple(writes.names)),
@@ -268,85 +188,6 @@ def _gradient(g, node, ograds):
         has_y=heads[0] is not None, has_state=heads[1] is not None, has_cell=heads[2] is not None,
     )  # fmt: skip
     return [made[i] for i in range(len(node.inputs))]
-
-
-def _gradient_inputs(p):
-    heads = (("ograd", p.has_y), ("ograd_state", p.has_state), ("ograd_cell", p.has_cell))
-    return (*_inputs(p), "output", "reserve", *(name for name, there in heads if there))
-
-
-def _gradient_lower(low, node):
-    p = node.params
-    ins = dict(zip(_gradient_inputs(p), low.ins))
-    outs = dict(zip(_inputs(p), low.outs))
-    used = {name: low.used(i) for i, name in enumerate(outs)}
-    data, parameters, reserve = ins["data"], ins["parameters"], ins["reserve"]
-    steps, batch, features = data.shape
-    rows, sides, units, out = steps * batch, directions(p), p.state_size, width(p)
-    columns, dtype, saved = GATES[p.mode] * units, data.dtype, _Saved(p, steps, batch)
-    dropped = p.p > 0 and low.is_train
-    d_parameters = outs["parameters"] if used["parameters"] else None
-    dy = ins.get("ograd")
-
-    def layer_output(layer):
-        if layer < 0:
-            return data
-        if layer == p.num_layers - 1:
-            return ins["output"]
-        return saved.part(reserve, "y", layer)
-
-    for layer, each in reversed(list(enumerate(layout(p, features)[0]))):
-        x = saved.part(reserve, "dropped", layer - 1) if dropped and layer else layer_output(layer - 1)
-        dx = outs["data"] if layer == 0 else low.workspace((steps, batch, sides * out), dtype)
-        for side, pieces in enumerate(each):
-            reads, writes = _Memory(), _Memory()
-            for name in ("gates", "cells", "extra", "before"):
-                reads.add(**{name: saved.part(reserve, name, layer, side)})
-            reads.add(
-                weight=_piece(parameters, pieces.h2h_weight), projection=_piece(parameters, pieces.projection), dy=dy,
-                dh_last=_state(ins.get("ograd_state"), layer, side, sides),
-                dc_last=_state(ins.get("ograd_cell"), layer, side, sides),
-                c0=_state(ins.get("state_cell"), layer, side, sides),
-            )  # fmt: skip
-            if columns == units:
-                reads.add(y=layer_output(layer))
-            da = low.workspace((steps, batch, columns), dtype)
-            db = low.workspace((steps, batch, columns), dtype) if p.mode == "gru" else da
-            writes.add(da=da, db=db if p.mode == "gru" else None, packed=_packed(low, 1, out, columns, dtype))
-            if columns > units:
-                writes.add(carry=low.workspace((batch, units), dtype))
-            dr = None
-            if p.projection_size is not None:
-                dr = low.workspace((steps, batch, out), dtype)
-                writes.add(dr=dr, packed_projection=_packed(low, 1, units, out, dtype))
-            writes.add(dh0=_state(outs["state"], layer, side, sides) if used["state"] else None)
-            if used.get("state_cell"):
-                writes.add(dc0=_state(outs["state_cell"], layer, side, sides))
-            low.step(
-                "rnn.RecurrentBackward", reads.refs, writes.refs, names=(tuple(reads.names), tuple(writes.names)),
-                mode=p.mode, steps=steps, batch=batch, units=units, width=out, direction=side, directions=sides,
-            )  # fmt: skip
-            if d_parameters is not None:
-                before = saved.part(reserve, "before", layer, side)
-                for a, b, piece in ((da, x, pieces.i2h_weight), (db, before, pieces.h2h_weight)):
-                    add_gemm(low, a, b, _piece(d_parameters, piece), columns, piece.shape[1], rows, transpose_a=True)
-                if dr is not None:
-                    full, piece = saved.part(reserve, "full", layer, side), pieces.projection
-                    add_gemm(low, dr, full, _piece(d_parameters, piece), out, units, rows, transpose_a=True)
-                first, second = _piece(d_parameters, pieces.i2h_bias), _piece(d_parameters, pieces.h2h_bias)
-                low.step("conv.ChannelSums", [da], [first], batch=rows, channels=columns, size=1)
-                if db is da:
-                    low.copy(second, first)
-                else:
-                    low.step("conv.ChannelSums", [db], [second], batch=rows, channels=columns, size=1)
-            if layer > 0 or used["data"]:
-                w = _piece(parameters, pieces.i2h_weight)
-                add_gemm(low, da, w, dx, rows, x.shape[-1], columns, accumulate=side > 0)
-        dy = dx
-        if layer > 0 and dropped:
-            from ..lowering.lower import Instr  # not at import: lowering imports the registry, which this file fills
-
-            low.elementwise([Instr("mul", (0, 1))], [dx, saved.part(reserve, "mask", layer - 1)], [dx])
 
 
 def _case(mode, layers=1, both=False, data=(3, 2, 4), size=3, grad=True, **kw):
@@ -381,7 +222,7 @@ register(
         name="RNN",
         doc=_DOC,
         params=RNNParams,
-        inputs=_inputs,
+        inputs=rnn_inputs,
         outputs=_outputs,
         visible=_visible,
         random=True,
@@ -402,16 +243,3 @@ register(
         ),
     )
 )  # fmt: skip
-
-register(
-    Op(
-        name="_backward_RNN",
-        doc="Gradients of RNN.",
-        params=RNNGradientParams,
-        inputs=_gradient_inputs,
-        outputs=_inputs,
-        infer_shape=lambda p, ins, outs: (ins, ins[: len(outs)]),
-        lower=_gradient_lower,
-        hidden=True,
-    )
-)
