@@ -7,14 +7,12 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..ndarray import NDArray
-
-Kind = TypeVar("Kind", bound="type[Initializer]")
-_CLASSES: dict[str, type[Initializer]] = {}
+from ..registry import registry_of
 
 
 class InitDesc(str):
@@ -218,34 +216,8 @@ def bilinear_filter(shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(np.outer(y, x), shape)
 
 
-def register(klass: Kind) -> Kind:
-    """Make a class known to `create` by its own name, whatever the case (a decorator)."""
-    return _register_as(klass.__name__, klass)
-
-
-def _register_as(name: str, klass: Kind) -> Kind:
-    if not (isinstance(klass, type) and issubclass(klass, Initializer)):
-        raise AssertionError(f"Can only register subclass of Initializer, found {klass!r}")
-    known = _CLASSES.get(name.lower())
-    if known is not None and known is not klass:
-        warnings.warn(
-            f"New initializer {klass.__module__}.{klass.__name__} registered with name {name.lower()} is "
-            f"overriding existing initializer {known.__module__}.{known.__name__}",
-            stacklevel=3,
-        )
-    _CLASSES[name.lower()] = klass
-    return klass
-
-
-def alias(*aliases: str) -> Callable[[Kind], Kind]:
-    """Make a class known to `create` by further names (a decorator)."""
-
-    def decorate(klass: Kind) -> Kind:
-        for name in aliases:
-            _register_as(name, klass)
-        return klass
-
-    return decorate
+_INITIALIZERS = registry_of(Initializer, "initializer")
+register, alias = _INITIALIZERS.add, _INITIALIZERS.alias
 
 
 def create(initializer: Any, *args: Any, **kwargs: Any) -> Initializer:
@@ -266,16 +238,4 @@ def create(initializer: Any, *args: Any, **kwargs: Any) -> Initializer:
     """
     if isinstance(initializer, Initializer) or callable(initializer) and not isinstance(initializer, (str, type)):
         return initializer
-    if not isinstance(initializer, str):
-        raise AssertionError(f"an initializer must be given by its name, not as {initializer!r}")
-    if initializer.startswith("["):
-        name, parameters = json.loads(initializer)
-        return create(name, **parameters)
-    if initializer.startswith("{"):
-        return create(**json.loads(initializer))
-    if initializer.lower() not in _CLASSES:
-        raise AssertionError(
-            f"{initializer} is not registered. Please register with initializer.register first; "
-            f"known initializers: {', '.join(sorted(_CLASSES))}"
-        )
-    return _CLASSES[initializer.lower()](*args, **kwargs)
+    return _INITIALIZERS.create(initializer, *args, **kwargs)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy
 
-Metric = TypeVar("Metric", bound="type[EvalMetric]")
-_CLASSES: dict[str, type[EvalMetric]] = {}
+from ..registry import registry_of
 
 
 def to_numpy(value: Any) -> numpy.ndarray:
@@ -161,28 +158,8 @@ def paired(labels: Any, preds: Any) -> Iterator[tuple[Any, Any]]:
     return zip(labels, preds)
 
 
-def _register_as(name: str, metric: type[EvalMetric]) -> None:
-    known = _CLASSES.get(name.lower())
-    if known is not None and known is not metric:
-        warnings.warn(f"metric {name.lower()!r} was {known.__module__}.{known.__name__}; replaced", stacklevel=3)
-    _CLASSES[name.lower()] = metric
-
-
-def register(klass: Metric, name: str | None = None) -> Metric:
-    """Make a class known to `create` by its own name, whatever the case (a decorator)."""
-    _register_as(name or klass.__name__, klass)
-    return klass
-
-
-def alias(*aliases: str) -> Callable[[Metric], Metric]:
-    """Make a class known to `create` by further names (a decorator)."""
-
-    def decorate(klass: Metric) -> Metric:
-        for name in aliases:
-            _register_as(name, klass)
-        return klass
-
-    return decorate
+_METRICS = registry_of(EvalMetric, "metric")
+register, alias = _METRICS.add, _METRICS.alias
 
 
 def create(metric: Any, *args: Any, **kwargs: Any) -> EvalMetric:
@@ -215,13 +192,4 @@ def create(metric: Any, *args: Any, **kwargs: Any) -> EvalMetric:
         return create(config.pop("metric"), *args, **{**config, **kwargs})
     if callable(metric):
         return CustomMetric(metric, *args, **kwargs)
-    if not isinstance(metric, str):
-        raise AssertionError(f"a metric must be given by name, function, list or configuration, not {metric!r}")
-    if metric.startswith("["):
-        name, parameters = json.loads(metric)
-        return create(name, **parameters)
-    if metric.startswith("{"):
-        return create(json.loads(metric))
-    if metric.lower() not in _CLASSES:
-        raise AssertionError(f"{metric} is not registered; known metrics: {', '.join(sorted(_CLASSES))}")
-    return _CLASSES[metric.lower()](*args, **kwargs)
+    return _METRICS.create(metric, *args, **kwargs)

@@ -79,7 +79,7 @@ def test_users_classes():
     assert filled(mx.init.Zero(), "q", (2,), attrs={"__init__": Counting(1).dumps()}).tolist() == [1, 2]
     with pytest.warns(UserWarning, match="xavier is overriding.*Xavier"):
         mx.init.register(type("Xavier", (mx.init.Initializer,), {}))
-    mx.init.base._CLASSES["xavier"] = mx.init.Xavier
+    mx.init.base._INITIALIZERS.classes["xavier"] = mx.init.Xavier
 
 
 def test_names_as_plain_strings_are_deprecated():
