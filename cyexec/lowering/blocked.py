@@ -113,7 +113,7 @@ def choose(
     """Return the algorithm for an input that is "blocked" or "plain" (then `reads_plain` must hold).
 
     `transformed`: the input passes through max(0, x * scale + shift) on its way (not for depthwise convolutions).
-    `repacked`: the weights change from run to run, so that packing them counts.
+    `repacked`: the weights change from run to run, so that packing them counts, and the room that they take.
     """
     g = geometry
     if input_layout == "plain":
@@ -122,13 +122,18 @@ def choose(
         return "depthwise"
     if _is_pointwise(g) and not transformed:
         return "pointwise"
-    if _is_winograd(g):
-        packing = 1 if repacked else 0  # cycles for an element of packed weights
-        return min(
-            ("direct", "winograd4", "winograd2"),
-            key=lambda algorithm: _estimate(g, algorithm) + packing * packed_size(g, algorithm),
-        )
-    return "direct"
+    if not _is_winograd(g):
+        return "direct"
+    candidates = ["direct", "winograd4", "winograd2"]
+    if repacked:  # the packed weights live beside all that the backward pass needs: twice the step's own data at most
+        room = 2 * (_elements(g, "channels", "in_size") + _elements(g, "filters", "out_size"))
+        candidates = [a for a in candidates if a == "direct" or packed_size(g, a) <= room]
+    packing = 1 if repacked else 0  # cycles for an element of packed weights
+    return min(candidates, key=lambda algorithm: _estimate(g, algorithm) + packing * packed_size(g, algorithm))
+
+
+def _elements(g: Geometry, channels: str, size: str) -> int:
+    return g["batch"] * -(-g[channels] // BLOCK) * BLOCK * g[size][1] * g[size][2]
 
 
 def _estimate(g: Geometry, algorithm: str) -> float:
@@ -192,7 +197,7 @@ def _rectangle(g: Geometry, algorithm: str, limit: int) -> tuple[int, int]:
     if algorithm == "pointwise":
         return max(56, min(height, limit // (g["channels"] // g["groups"]) // 14 * 14)), width
     cols = width
-    while cols > 28 and _scratch(g, algorithm, 2, cols) > limit:
+    while any(cols > n and _scratch(g, algorithm, rows, cols) > limit for n, rows in ((28, 2), (14, 1))):
         cols = -(-cols // 2)
     rows = 1
     while rows < height and _scratch(g, algorithm, rows + 1, cols) <= limit:
@@ -208,7 +213,7 @@ def _direct_arguments(geometry: Geometry, algorithm: str, apart: bool) -> tuple[
         rows, cols = _rectangle(g, algorithm, SCRATCH * SLOTS[0] // slots)
         one = _scratch(g, algorithm, rows, cols)
         if one and slots > SLOTS[0]:  # where one row is too much already, fewer threads take part
-            slots = max(4, min(slots, 4 * SCRATCH // one))
+            slots = max(4, min(slots, SLOTS[0] * SCRATCH // one))
         plans.append((rows, cols, slots if one else 1 << 16))
         size = max(size, one * slots)
     return {"algorithm": algorithm, "plans": tuple(plans), **g}, size
