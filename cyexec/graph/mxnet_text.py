@@ -29,6 +29,14 @@ NEVER_MERGED = frozenset(
     [
         "_CrossDeviceCopy", "SliceChannel", "Crop", "Dropout", "InstanceNorm", "L2Normalization", "MakeLoss",
         "SVMOutput", "Pooling_v1", "SequenceMask", "SequenceReverse", "SequenceLast", "Pad", "SwapAxis",
+        "BilinearSampler", "Correlation", "GridGenerator", "RNN", "ROIPooling", "SpatialTransformer",
+        "_contrib_DeformableConvolution", "_contrib_DeformablePSROIPooling", "_contrib_ModulatedDeformableConvolution",
+        "_contrib_MultiBoxDetection", "_contrib_MultiBoxPrior", "_contrib_MultiBoxTarget", "_contrib_MultiProposal",
+        "_contrib_PSROIPooling", "_contrib_Proposal",
+        # Updates that change states beside the weight.
+        "_adamw_update", "ftml_update", "lamb_update_phase1", "mp_lamb_update_phase1", "mp_lamb_update_phase2",
+        "mp_nag_mom_update", "mp_sgd_mom_update", "mp_sgd_update", "nag_mom_update", "rmsprop_update",
+        "rmspropalex_update", "signum_update",
     ]
 )
 
