@@ -20,14 +20,20 @@ from .mnist_iter import MNISTIter
 from .ndarray_iter import NDArrayIter
 from .wrappers import PrefetchingIter, ResizeIter
 
+# They have their names here, but are made of `cyexec.image`, which is made of this.
+_OF_IMAGES = ("ImageRecordIter", "ImageRecordUInt8Iter")
+
 
 def __getattr__(name: str) -> Any:
-    # These have their names here, but are made of `cyexec.image`, which is made of this.
-    if name in ("ImageRecordIter", "ImageRecordUInt8Iter"):
+    if name in _OF_IMAGES:
         from .. import image
 
         return getattr(image, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OF_IMAGES})
 
 
 __all__ = [

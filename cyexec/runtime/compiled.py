@@ -164,10 +164,10 @@ class Compiled:
             steps = self._steps = materialize(self.program, self._memory)
             if os.environ.get("CYEXEC_CHECK"):
                 self._schedule = CheckedSchedule(steps, self.plan, self._arenas)
-            elif recorder is not None:
-                self._schedule = tracing.TracedSchedule(steps, self.program, self._arenas[0].lock, recorder)
             else:
                 self._schedule = Schedule(steps, self._arenas[0].lock)
+            if recorder is not None:
+                self._schedule = tracing.TracedSchedule(self._schedule, self.program, recorder)
             self._generations, self._recorder = generations, recorder
         self._growths = growths
         return self._schedule
