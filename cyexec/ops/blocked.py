@@ -99,6 +99,7 @@ class BlockedConvolutionParams(convolution.ConvolutionParams):
     data_shape = P.Shape(doc="Plain shape of the data.")
     plain = P.Bool(default=False, doc="Whether the data are plain.")
     normalises = P.Bool(default=False, doc="Whether relu(data * scale + shift) is convolved instead of the data.")
+    repacked = P.Bool(default=False, doc="Whether the weights change from run to run, so that each packs them.")
 
 
 class PackParams(BlockedConvolutionParams):
@@ -120,7 +121,7 @@ def geometry_of(p: Any) -> dict[str, Any]:
 
 
 def _algorithm(p: Any, geometry: dict[str, Any]) -> str:
-    return blocked.choose(geometry, "plain" if p.plain else "blocked", p.normalises)
+    return blocked.choose(geometry, "plain" if p.plain else "blocked", p.normalises, p.repacked)
 
 
 def _out_shape(p: Any) -> tuple[int, ...]:

@@ -46,7 +46,8 @@ def _conv_params(layout: Layout, node: Node, data: Entry, out: tuple[int, ...]) 
     if not blocked.supports(geometry):
         return None
     plain = blocked.reads_plain(geometry) and data not in layout.blocked
-    return {**p.as_dict(), "data_shape": data.shape, "plain": plain}
+    repacked = bool(layout.graph.targets)
+    return {**p.as_dict(), "data_shape": data.shape, "plain": plain, "repacked": repacked}
 
 
 def _source(layout: Layout, data: Entry, shared: dict[str, Any]) -> Entry:
