@@ -77,6 +77,6 @@ __all__ = [
     "callback", "config", "context", "contrib", "cpu", "cpu_pinned", "current_context", "engine", "executor",
     "executor_manager", "get_num_threads", "gpu", "image", "img", "init", "initializer", "io", "kv", "kvstore",
     "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray",
-    "num_gpus", "operator", "opt", "optimizer", "profiler", "random", "recordio", "registry", "rnd", "rnn",
-    "runtime", "set_num_threads", "show_config", "sym", "symbol", "test_utils", "util", "visualization", "viz",
+    "num_gpus", "operator", "opt", "optimizer", "profiler", "random", "recordio", "registry", "rnd", "rnn", "runtime",
+    "set_num_threads", "show_config", "sym", "symbol", "test_utils", "util", "visualization", "viz",
 ]  # fmt: skip

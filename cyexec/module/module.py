@@ -253,7 +253,6 @@ class Module(Trainer, BaseModule):
             self._arg_params, self._aux_params = self.get_params()
         self.binded = False
         self._exec_group = self._data_shapes = self._label_shapes = None
-        self._forget_step()
 
     def _requests(self, for_training: bool, inputs_need_grad: bool, grad_req: Any) -> dict[str, str]:
         arguments = self._symbol.list_arguments()

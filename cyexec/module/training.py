@@ -35,9 +35,6 @@ class Trainer(BaseModule):
         self._updater: opt.Updater | None = None
         self._preload_opt_states: str | None = None
 
-    def _forget_step(self) -> None:
-        """Forget what was prepared for the executors of now."""
-
     def init_optimizer(
         self,
         kvstore: Any = "local",

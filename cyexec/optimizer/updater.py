@@ -27,6 +27,10 @@ class Updater:
         self.aggregate_updates = optimizer.aggregate_num > 0
         self._fused: FusedUpdate | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the schedule, which is over this process's memory."""
+        return {**self.__dict__, "_fused": None}
+
     def __call__(self, index: Any, grad: Any, weight: Any) -> None:
         """Update one weight, or each of a list."""
         if not isinstance(index, (list, tuple)):

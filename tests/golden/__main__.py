@@ -20,5 +20,9 @@ with tempfile.TemporaryDirectory() as folder:
     cases = str(Path(folder) / "cases.npz")
     export(cases, str(HERE / "operators.npz") if ONLY_NEW else None)
     subprocess.run([os.environ["ORACLE"], HERE / "run_oracle.py", cases, HERE / "operators.npz"], check=True)
-for script in () if ONLY_NEW else ("ndarray/make.py", "params/make.py", "zoo/make.py", "compat/make.py", "training/make.py"):
+SCRIPTS = (
+    "ndarray/make.py", "params/make.py", "zoo/make.py", "compat/make.py", "training/make.py", "curves/make.py",
+    "optimizer/make_updates.py", "optimizer/make_states.py",
+)  # fmt: skip
+for script in () if ONLY_NEW else SCRIPTS:
     subprocess.run([os.environ["ORACLE"], HERE / script], check=True)

@@ -97,7 +97,7 @@ while True:
 def test_a_kill_while_saving_leaves_whole_files(tmp_path):
     """kill -9 in the middle of save_checkpoint, again and again: the files of the save before stay good."""
     prefix = str(tmp_path / "m")
-    for wait in np.linspace(0, 0.03, 8):
+    for wait in np.linspace(0, 0.03, 5):
         process = subprocess.Popen([sys.executable, "-c", KILLED, prefix], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == b"saved\n"

@@ -1,5 +1,7 @@
 """Updates of many weights in one schedule: the same as one by one, and made anew when arrays or options change."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,14 @@ def test_shared_arrays_are_updated_in_order():
     made([0, 2], [grad, grad], [weight, weight])
     np.testing.assert_allclose(weight.asnumpy(), 0.9, rtol=1e-6)
     assert isinstance(made._fused, FusedUpdate)
+
+
+def test_an_updater_can_be_copied_after_updates():
+    made = updater("sgd", {"momentum": 0.9})
+    weights, grads = arrays(0), arrays(1)
+    made([0, 1, 2, 3], grads, weights)
+    again, others = copy.deepcopy(made), [w.copy() for w in weights]
+    made([0, 1, 2, 3], grads, weights)
+    again([0, 1, 2, 3], grads, others)
+    for got, want in zip(others, weights):
+        np.testing.assert_array_equal(got.asnumpy(), want.asnumpy())
