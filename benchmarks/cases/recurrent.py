@@ -1,4 +1,6 @@
-"""An LSTM of 50 steps, 64 inputs, 128 units, batch 1: unrolled as `mx.rnn` does it, beside the peers' own LSTMs."""
+"""An LSTM of 50 steps, 64 inputs, 128 units, batch 1: unrolled as `mx.rnn` does it, and as one RNN operator, beside the
+peers' own LSTMs.
+"""
 
 import numpy as np
 
@@ -30,6 +32,22 @@ def unrolled(mx):
         outputs.append(sym.expand_dims(h, axis=1))
     net = sym.Concat(*outputs, dim=1)
     executor = net.bind(mx.cpu(), {n: mx.nd.array(v) for n, v in zip(names, _values())})
+
+    def run():
+        executor.forward()
+        executor.outputs[0].wait_to_read()
+        return executor.outputs[0]
+
+    return run
+
+
+def fused(mx):
+    """One RNN operator."""
+    x, w, wb, r, rb = _values()
+    net = mx.sym.RNN(mx.sym.Variable("data"), state_size=HIDDEN, num_layers=1, mode="lstm", name="rnn")
+    executor = net.simple_bind(mx.cpu(), grad_req="null", data=(STEPS, 1, WIDTH))
+    executor.arg_dict["data"][:] = x.swapaxes(0, 1)
+    executor.arg_dict["rnn_parameters"][:] = np.concatenate([v.ravel() for v in (w, r, wb, rb)])
 
     def run():
         executor.forward()
@@ -93,4 +111,8 @@ def jax(jax):
     return lambda: net(x[0]).block_until_ready()
 
 
-CASES = [Case("LSTM 50 steps", {"mx": unrolled, "torch": torch, "onnxruntime": onnxruntime, "jax": jax})]
+PEERS = {"torch": torch, "onnxruntime": onnxruntime, "jax": jax}
+CASES = [
+    Case("LSTM 50 steps", {"mx": unrolled, **PEERS}),
+    Case("LSTM 50 steps, RNN operator", {"mx": fused, **PEERS}),
+]
