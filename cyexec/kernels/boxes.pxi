@@ -7,6 +7,9 @@ from libc.math cimport exp, log
 
 from cyexec.kernels.step cimport Span, Step, Team, share
 
+cdef extern from "boxes.h" nogil:
+    real box_overlap(const real* a, const real* b)
+
 
 cdef inline void corners(const real* box, bint center, real* out) noexcept nogil:
     """The box as (x1, y1, x2, y2)."""
@@ -15,17 +18,6 @@ cdef inline void corners(const real* box, bint center, real* out) noexcept nogil
         out[1], out[3] = box[1] - box[3] / 2, box[1] + box[3] / 2
     else:
         out[0], out[1], out[2], out[3] = box[0], box[1], box[2], box[3]
-
-
-cdef inline real extent(real first, real last) noexcept nogil:
-    return last - first if last > first else <real>0
-
-
-cdef inline real overlap(const real* a, const real* b) noexcept nogil:
-    """Intersection over union of two boxes given by corners; 0 for boxes without area."""
-    cdef real both = extent(max(a[0], b[0]), min(a[2], b[2])) * extent(max(a[1], b[1]), min(a[3], b[3]))
-    cdef real any_ = extent(a[0], a[2]) * extent(a[1], a[3]) + extent(b[0], b[2]) * extent(b[1], b[3]) - both
-    return both / any_ if any_ > 0 and both > 0 else <real>0
 
 
 cdef class BoxIou(Step):
@@ -50,7 +42,7 @@ cdef class BoxIou(Step):
             corners(&self.a[i, 0], self.center, a)
             for j in range(self.b.shape[0]):
                 corners(&self.b[j, 0], self.center, b)
-                self.y[i, j] = overlap(a, b)
+                self.y[i, j] = box_overlap(a, b)
 
 
 cdef class ValidScores(Step):
@@ -125,7 +117,7 @@ cdef class Suppress(Step):
                 if self.class_ >= 0 and self.x[n, self.rows[n, k], self.class_] != self.x[n, row, self.class_]:
                     continue
                 corners(&self.x[n, self.rows[n, k], self.box], self.from_center, b)
-                if overlap(a, b) > self.most:
+                if box_overlap(a, b) > self.most:
                     stays = False
                     break
             if stays:

@@ -3,26 +3,18 @@
 # flags: -ffp-contract=off
 # The three operators of a single-shot detector (Liu et al., 2016, SSD): prior boxes at every pixel of a feature map, what each
 # prior should learn, and detections from what it says. Sorting is done by sort.TopK between these steps.
-from libc.math cimport exp, log, sqrt
-
-from cyexec.kernels.step cimport Span, Step, Team, share, sync
-
 import numpy as np
+
+from libc.math cimport exp, log
+
+from cyexec.kernels.step cimport Span, Step, Team, share
+
+cdef extern from "boxes.h" nogil:
+    real box_overlap(const real* a, const real* b)
 
 
 cdef inline real unit(real x) noexcept nogil:
     return <real>0 if x < 0 else <real>1 if x > 1 else x
-
-
-cdef inline real extent(real first, real last) noexcept nogil:
-    return last - first if last > first else <real>0
-
-
-cdef inline real overlap(const real* a, const real* b) noexcept nogil:
-    """Intersection over union of two boxes given by corners; 0 for boxes without area."""
-    cdef real both = extent(max(a[0], b[0]), min(a[2], b[2])) * extent(max(a[1], b[1]), min(a[3], b[3]))
-    cdef real any_ = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both
-    return both / any_ if any_ > 0 else <real>0
 
 
 cdef class Priors(Step):
@@ -106,7 +98,7 @@ cdef class MatchAnchors(Step):
             return
         for i in range(count):
             for k in range(objects):
-                found = overlap(&self.anchors[i, 0], &self.labels[n, k, 1])
+                found = box_overlap(&self.anchors[i, 0], &self.labels[n, k, 1])
                 if found > self.best[n, i]:
                     self.best[n, i], self.nearest[n, i] = found, k
         # `best` and `nearest` are of free objects here; an anchor whose object went to another one looks again.
@@ -125,7 +117,7 @@ cdef class MatchAnchors(Step):
                     self.best[n, i] = -1
                     for k in range(objects):
                         if not self.taken[n, k]:
-                            found = overlap(&self.anchors[i, 0], &self.labels[n, k, 1])
+                            found = box_overlap(&self.anchors[i, 0], &self.labels[n, k, 1])
                             if found > self.best[n, i]:
                                 self.best[n, i], self.nearest[n, i] = found, k
         for i in range(count):
@@ -133,7 +125,7 @@ cdef class MatchAnchors(Step):
                 continue
             self.best[n, i] = -1
             for k in range(objects):
-                found = overlap(&self.anchors[i, 0], &self.labels[n, k, 1])
+                found = box_overlap(&self.anchors[i, 0], &self.labels[n, k, 1])
                 if found > self.best[n, i]:
                     self.best[n, i], self.nearest[n, i] = found, k
             if self.least > 0 and self.best[n, i] > self.least:
@@ -313,7 +305,7 @@ cdef class SelectDetections(Step):
             for i in range(kept):
                 for j in range(taken):
                     box = &self.y[n, self.taken[n, j], 0]
-                    if (self.force or box[0] == self.y[n, i, 0]) and overlap(box + 2, &self.y[n, i, 2]) >= self.most:
+                    if (self.force or box[0] == self.y[n, i, 0]) and box_overlap(box + 2, &self.y[n, i, 2]) >= self.most:
                         self.y[n, i, 0] = -1
                         break
                 else:
