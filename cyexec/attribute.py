@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from .base import classproperty
+
 
 class AttrScope:
     """Attach string attributes to all symbols created in the block; inner blocks add to and override outer ones.
@@ -34,16 +36,16 @@ class AttrScope:
         """Return the scope's attributes overridden by `attr`."""
         return {**self._attr, **attr} if attr else dict(self._attr)
 
-    @classmethod
+    @classproperty
     def current(cls) -> AttrScope:
-        """Return this thread's innermost scope."""
+        """This thread's innermost scope."""
         scope = getattr(cls._local, "scope", None)
         if scope is None:
             scope = cls._local.scope = AttrScope()
         return scope
 
     def __enter__(self) -> AttrScope:
-        outer = AttrScope.current()
+        outer = AttrScope.current
         self._outer.append(outer)
         self._attr = {**outer._attr, **self._own}
         AttrScope._local.scope = self
@@ -56,4 +58,4 @@ class AttrScope:
 
 def current() -> AttrScope:
     """Return this thread's innermost `AttrScope`."""
-    return AttrScope.current()
+    return AttrScope.current

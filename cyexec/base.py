@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
 import numpy as np
+
+T = TypeVar("T")
+
+
+class classproperty(Generic[T]):  # noqa: N801  (MXNet's name)
+    """A property of a class: ``Class.name`` calls the function with the class."""
+
+    def __init__(self, get: Callable[[Any], T]):
+        self._get = get
+        self.__doc__ = get.__doc__
+
+    def __get__(self, instance: object, owner: type) -> T:
+        return self._get(owner)
+
 
 # Names that scripts import for isinstance and the like.
 string_types = (str,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
-from .base import MXNetError
+from .base import MXNetError, classproperty
 
 if TYPE_CHECKING:
     from typing import Self
@@ -28,6 +28,11 @@ class Context:
 
     devtype2str: ClassVar[dict[int, str]] = {1: "cpu", 2: "gpu", 3: "cpu_pinned", 5: "cpu_shared"}
     devstr2type: ClassVar[dict[str, int]] = {"cpu": 1, "gpu": 2, "cpu_pinned": 3, "cpu_shared": 5}
+
+    @classproperty
+    def default_ctx(cls) -> Context:  # noqa: N805
+        """The current context: the older name of `current_context`."""
+        return current_context()
 
     __slots__ = ("device_id", "device_typeid")
     device_typeid: int

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from .base import classproperty
+
 
 class NameManager:
     """Give a name to every symbol that the user does not name; in a ``with`` block, counting starts anew."""
@@ -22,16 +24,16 @@ class NameManager:
         self._counter[hint] = count + 1
         return f"{hint}{count}"
 
-    @classmethod
+    @classproperty
     def current(cls) -> NameManager:
-        """Return this thread's innermost manager."""
+        """This thread's innermost manager."""
         manager = getattr(NameManager._local, "manager", None)
         if manager is None:
             manager = NameManager._local.manager = NameManager()
         return manager
 
     def __enter__(self) -> NameManager:
-        self._outer.append(NameManager.current())
+        self._outer.append(NameManager.current)
         NameManager._local.manager = self
         return self
 
@@ -62,4 +64,4 @@ class Prefix(NameManager):
 
 def current() -> NameManager:
     """Return this thread's innermost `NameManager`."""
-    return NameManager.current()
+    return NameManager.current

@@ -103,3 +103,14 @@ def test_importing_needs_nothing_but_numpy():
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_what_is_current_is_a_property_of_the_class():
+    """Layers of old scripts ask for names and attributes so."""
+    with mx.AttrScope(ctx_group="dev1"), mx.name.Prefix("net_"):
+        assert mx.AttrScope.current.get({"lr_mult": "2"}) == {"ctx_group": "dev1", "lr_mult": "2"}
+        assert mx.name.NameManager.current.get(None, "conv") == "net_conv0"
+        assert mx.name.NameManager.current.get("fc", "conv") == "net_fc"
+    assert mx.AttrScope.current.get(None) == {}
+    with mx.cpu(3):
+        assert mx.Context.default_ctx == mx.current_context() == mx.cpu(3)

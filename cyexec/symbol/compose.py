@@ -92,14 +92,14 @@ def create(
     """
     if attr is not None and not isinstance(attr, Mapping):
         raise TypeError(f"attr must be a dict of strings, not {type(attr).__name__}")
-    texts = {str(k): to_text(v) for k, v in AttrScope.current().get(dict(attr) if attr else None).items()}
+    texts = {str(k): to_text(v) for k, v in AttrScope.current.get(dict(attr) if attr else None).items()}
     texts.update((k, to_text(v)) for k, v in params.items())
     attrs = {stored_key(k): v for k, v in texts.items()}
     if op.variadic and op.variadic not in attrs:
         attrs[op.variadic] = str(len(positional) + len(keyword))
     if name is not None and not isinstance(name, str):
         raise TypeError(f"{op.name}: name must be a string, not {type(name).__name__}")
-    name = NameManager.current().get(name, hint)
+    name = NameManager.current.get(name, hint)
     where = f"{op.name} '{name}'"
     parsed = parse_params(op, attrs, where)
     names = op.input_names(parsed)

@@ -27,7 +27,7 @@ _counts: dict[str, int] = {}  # subgraphs of each name so far
 
 def _scope(name: str) -> AttrScope:
     """The attribute scope of one subgraph; names of nested ones begin with the outer one's."""
-    outer = AttrScope.current().get(None).get(SCOPE)
+    outer = AttrScope.current.get(None).get(SCOPE)
     full = f"{outer}${name}" if outer else name
     _counts[full] = _counts.get(full, 0) + 1
     return AttrScope(**{SCOPE: f"{full}{_counts[full] - 1}"})
@@ -97,9 +97,9 @@ class _Cut:
 
 def _node(op_name: str, graphs: Sequence[Subgraph], inputs: Sequence[Entry], **params: Any) -> Symbol:
     op = registry.get(op_name)
-    attrs = {**AttrScope.current().get(None), **{key: to_text(value) for key, value in params.items()}}
+    attrs = {**AttrScope.current.get(None), **{key: to_text(value) for key, value in params.items()}}
     attrs["num_args"] = str(len(inputs) + len(graphs))
-    name = NameManager.current().get(None, op_name)
+    name = NameManager.current.get(None, op_name)
     parsed: Any = parse_params(op, attrs, f"{op_name} '{name}'")
     versions = tuple(source.version for source, _ in inputs)
     node = SymbolNode(

@@ -55,7 +55,7 @@ def var(
     """
     if not isinstance(name, str):
         raise TypeError("Expect a string for variable `name`")
-    given = AttrScope.current().get(attr)
+    given = AttrScope.current.get(attr)
     if shape is not None:
         given["__shape__"] = to_text(shape)
     if lr_mult is not None:
