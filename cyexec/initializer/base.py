@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ndarray import NDArray
+from ..ndarray import NDArray, random
 from ..registry import registry_of
 
 
@@ -184,8 +184,6 @@ class Initializer:
     _init_quantized_bias = _init_zero
 
     def _init_quantized_weight(self, name: str, arr: NDArray) -> None:
-        from ..ndarray import random
-
         arr[:] = random.randint(-127, 128, arr.shape)
 
     def _init_loc_bias(self, name: str, arr: NDArray) -> None:

@@ -13,10 +13,10 @@ from ..base import MXNetError
 from ..checkpoint import load_checkpoint, save_checkpoint
 from ..context import Context, current_context
 from ..initializer import InitDesc
-from ..io import DataDesc
+from ..io import DataBatch, DataDesc
 from ..ndarray import NDArray
 from .base_module import DEFAULT_INITIALIZER, BaseModule, Params, check_input_names, descriptions, parse_shapes
-from .executor_group import ExecutorGroup
+from .executor_group import ExecutorGroup, merge
 from .training import Trainer
 
 if TYPE_CHECKING:
@@ -506,9 +506,6 @@ class Module(Trainer, BaseModule):
 
 def _joined(batches: list) -> Any:
     """Batches of the contexts as one. They must be as large as the contexts' parts, or the split would differ."""
-    from ..io import DataBatch
-    from .executor_group import merge
-
     data = [merge(list(parts), 0) for parts in zip(*(b.data for b in batches))]
     labels = [merge(list(parts), 0) for parts in zip(*(b.label or () for b in batches))]
     return DataBatch(data, labels)

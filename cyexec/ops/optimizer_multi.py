@@ -189,21 +189,25 @@ class _Multi:
         )  # fmt: skip
 
 
-for mixed in (False, True):
-    mp, copy = ("mp_", ("weight32",)) if mixed else ("", ())
-    sgd, momentum = registry.get(f"{mp}sgd_update"), registry.get(f"{mp}sgd_mom_update")
-    plain, moving = ("weight", "grad", *copy), ("weight", "grad", "mom", *copy)
-    _Multi(sgd, plain, "sgd").register(f"multi_{mp}sgd_update", (), MultiParams)
-    _Multi(momentum, moving, "sgd_mom").register(f"multi_{mp}sgd_mom_update", (), MultiMomentumParams)
-    rates = ("lrs", "wds")
-    _Multi(sgd, plain, "sgd", rates).register(f"preloaded_multi_{mp}sgd_update", (), PreloadedParams)
-    _Multi(momentum, moving, "sgd_mom", rates).register(
-        f"preloaded_multi_{mp}sgd_mom_update", (), PreloadedMomentumParams
-    )
-    _Multi(
-        registry.get("_mp_adamw_update" if mixed else "_adamw_update"),
-        ("weight", "grad", "mean", "var", *copy), "adamw", ("rescale_grad",),
-    ).register(f"_multi_{mp}adamw_update", (f"_contrib_multi_{mp}adamw_update",), MultiAdamWParams)  # fmt: skip
+def _register_all() -> None:
+    for mixed in (False, True):
+        mp, copy = ("mp_", ("weight32",)) if mixed else ("", ())
+        sgd, momentum = registry.get(f"{mp}sgd_update"), registry.get(f"{mp}sgd_mom_update")
+        plain, moving = ("weight", "grad", *copy), ("weight", "grad", "mom", *copy)
+        _Multi(sgd, plain, "sgd").register(f"multi_{mp}sgd_update", (), MultiParams)
+        _Multi(momentum, moving, "sgd_mom").register(f"multi_{mp}sgd_mom_update", (), MultiMomentumParams)
+        rates = ("lrs", "wds")
+        _Multi(sgd, plain, "sgd", rates).register(f"preloaded_multi_{mp}sgd_update", (), PreloadedParams)
+        _Multi(momentum, moving, "sgd_mom", rates).register(
+            f"preloaded_multi_{mp}sgd_mom_update", (), PreloadedMomentumParams
+        )
+        _Multi(
+            registry.get("_mp_adamw_update" if mixed else "_adamw_update"),
+            ("weight", "grad", "mean", "var", *copy), "adamw", ("rescale_grad",),
+        ).register(f"_multi_{mp}adamw_update", (f"_contrib_multi_{mp}adamw_update",), MultiAdamWParams)  # fmt: skip
+
+
+_register_all()
 
 
 # Rates of layers
