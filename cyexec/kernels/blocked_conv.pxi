@@ -48,6 +48,7 @@ cdef extern from "blocked_direct.h" nogil:
         long kernel[2]
         long first[2]
         long step[2]
+        long merged
     ctypedef struct direct_plan:
         blocked_shape s
         int kind
@@ -149,7 +150,8 @@ cdef class PackWeights(Step):
 
     Each filter is multiplied with its `scale`. With `transposed` the geometry is that of the data gradient: its filters are
     the channels of w and the other way round, the taps are reversed. It says which taps, (y, x) each: of how many, the
-    first, and the distance of the others.
+    first, and the distance of the others. `merged`: groups of the weights that are one of the geometry's, with zeros
+    between them.
     """
     cdef blocked_shape shape
     cdef blocked_weights weights
@@ -159,7 +161,7 @@ cdef class PackWeights(Step):
     cdef bint plain, depthwise
     cdef int winograd                 # outputs of a patch, or 0
 
-    def __init__(self, reads, writes, *, algorithm, transposed=None, **geometry):
+    def __init__(self, reads, writes, *, algorithm, transposed=None, merged=1, **geometry):
         cdef blocked_shape* s = &self.shape
         cdef blocked_weights* w = &self.weights
         cdef int d
@@ -167,14 +169,17 @@ cdef class PackWeights(Step):
         self.w, self.packed = reads[0].reshape(-1), writes[0].reshape(-1)
         self.plain, self.depthwise = algorithm == "plain", algorithm == "depthwise"
         self.winograd = WINOGRAD.get(algorithm, 0)
-        w.transposed = transposed is not None
+        w.transposed, w.merged = transposed is not None, merged
+        if merged < 1 or (s.channels // s.groups) % merged or (s.filters // s.groups) % merged or (
+                merged > 1 and algorithm != "direct"):
+            raise ValueError(f"PackWeights: {merged} groups in one, {algorithm}, {geometry}")
         for d in range(2):
             w.kernel[d], w.first[d], w.step[d] = s.kernel[d], 0, 1
             if transposed is not None:
                 w.kernel[d], w.first[d], w.step[d] = transposed[0][d], transposed[1][d], transposed[2][d]
             if w.first[d] < 0 or w.first[d] + w.step[d] * (s.kernel[d] - 1) >= w.kernel[d]:
                 raise ValueError(f"PackWeights: taps {transposed} for {geometry}")
-        count = s.filters * (s.channels // s.groups) * w.kernel[0] * w.kernel[1]
+        count = s.filters * (s.channels // s.groups // merged) * w.kernel[0] * w.kernel[1]
         taps = (self.winograd + 2) ** 2 if self.winograd else s.kernel[0] * s.kernel[1]
         if self.winograd and tuple(s.kernel) != (3, 3):
             raise ValueError(f"PackWeights: {algorithm} for {geometry}")

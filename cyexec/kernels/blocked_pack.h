@@ -14,16 +14,21 @@ typedef struct {
      * `first` on, `step` apart. */
     int transposed;
     long kernel[2], first[2], step[2];
+    /* So many groups of the user's are one of the shape's: between their channels and filters are zeros. */
+    long merged;
 } blocked_weights;
 
 /* Weight of filter `f`, channel `c` of its group, and tap number `tap` of the convolution of shape `s`. */
 BLOCKED_INLINE float blocked_weight(const blocked_shape *s, const blocked_weights *w, long f, long c, long tap) {
-    const long channels = s->channels / s->groups, filters = s->filters / s->groups;
+    const long channels = s->channels / s->groups / w->merged, filters = s->filters / s->groups / w->merged;
+    const long group = f / filters; /* the user's */
+    if (f / (filters * w->merged) * w->merged + c / channels != group) return 0;
+    c %= channels;
     if (!w->transposed)
         return w->w[(f * channels + c) * s->kernel[0] * s->kernel[1] + tap] * (w->scale ? w->scale[f] : 1);
     const long ky = w->first[0] + w->step[0] * (s->kernel[0] - 1 - tap / s->kernel[1]);
     const long kx = w->first[1] + w->step[1] * (s->kernel[1] - 1 - tap % s->kernel[1]);
-    return w->w[(((f / filters * channels + c) * filters + f % filters) * w->kernel[0] + ky) * w->kernel[1] + kx];
+    return w->w[(((group * channels + c) * filters + f % filters) * w->kernel[0] + ky) * w->kernel[1] + kx];
 }
 
 #define PACK_ROWS 256 /* at a time: 16 KiB, in a first-level cache */
@@ -53,17 +58,18 @@ static void pack_rows(const blocked_shape *s, const blocked_weights *w, long f, 
     const long taps = s->kernel[0] * s->kernel[1], all = w->kernel[0] * w->kernel[1];
     const long lanes = blocked_min(BLOCK, s->filters - f0);
     const float *end = w->w + s->filters * channels * all;
+    const int apart = w->merged > 1 || (s->groups > 1 && filters % BLOCK); /* lanes of several groups */
+    if (all > PACK_ROWS || apart) {
+        for (long c = c0; c < c1; c++)
+            for (long tap = 0; tap < taps; tap++, rows += BLOCK)
+                for (long l = 0; l < BLOCK; l++) rows[l] = l < lanes ? blocked_weight(s, w, f0 + l, c, tap) : 0;
+        return;
+    }
     if (!w->transposed) {
         const long n = (c1 - c0) * taps;
         pack_columns(w->w + (f0 * channels + c0) * taps, channels * taps, lanes, n, end, rows);
         for (long i = 0; w->scale && i < n; i++)
             for (long l = 0; l < lanes; l++) rows[i * BLOCK + l] *= w->scale[f0 + l];
-        return;
-    }
-    if (all > PACK_ROWS || (filters % BLOCK && s->groups > 1)) { /* huge kernels; depthwise: lanes of several groups */
-        for (long c = c0; c < c1; c++)
-            for (long tap = 0; tap < taps; tap++, rows += BLOCK)
-                for (long l = 0; l < BLOCK; l++) rows[l] = l < lanes ? blocked_weight(s, w, f0 + l, c, tap) : 0;
         return;
     }
     float columns[PACK_ROWS * BLOCK];

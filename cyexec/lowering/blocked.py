@@ -11,7 +11,8 @@ Algorithms
 "depthwise"  one filter a channel
 "winograd4"  3x3, stride 1, by patches of 4x4 outputs: a quarter of the products
 "winograd2"  the same by patches of 2x2 outputs
-"direct"     any kernel, stride, dilation, padding; groups of whole blocks
+"direct"     any kernel, stride, dilation, padding; groups of whole blocks. Smaller groups are merged until they fill
+             blocks, with zeros between them: four groups of 4 cost four times their products, which still beats one by one
 """
 
 from __future__ import annotations
@@ -82,7 +83,25 @@ def supports(geometry: Geometry) -> bool:
         return False
     if g["groups"] == 1 or _is_depthwise(g):
         return True
-    return not (g["channels"] // g["groups"]) % BLOCK and not (g["filters"] // g["groups"]) % BLOCK
+    return bool(_merged(g))
+
+
+def _merged(g: Geometry) -> int:
+    """How many groups fill whole blocks of channels and of filters; 0: none do, or so many that zeros are most of the work."""
+    for count in (1, 2, 4, 8):
+        parts = (g[key] // g["groups"] * count for key in ("channels", "filters"))
+        if g["groups"] % count == 0 and not any(n % BLOCK for n in parts):
+            return count
+    return 0
+
+
+def whole_groups(geometry: Geometry) -> tuple[Geometry, int]:
+    """Return the geometry with groups of whole blocks, and how many of its groups are one of these."""
+    g = geometry
+    if g["groups"] == 1 or _is_depthwise(g):
+        return g, 1
+    count = _merged(g)
+    return {**g, "groups": g["groups"] // count}, count
 
 
 def reads_plain(geometry: Geometry) -> bool:
@@ -100,7 +119,7 @@ def algorithms(geometry: Geometry) -> tuple[str, ...]:
     found = ["direct"]
     if _is_winograd(g):
         found += ["winograd4", "winograd2"]
-    if _is_pointwise(g):
+    if _is_pointwise(g) and whole_groups(g)[1] == 1:
         found.append("pointwise")
     if reads_plain(g):
         found.append("plain")
@@ -120,7 +139,7 @@ def choose(
         return "plain"
     if _is_depthwise(g):
         return "depthwise"
-    if _is_pointwise(g) and not transformed:
+    if _is_pointwise(g) and not transformed and whole_groups(g)[1] == 1:
         return "pointwise"
     if not _is_winograd(g):
         return "direct"
@@ -156,7 +175,7 @@ def _estimate(g: Geometry, algorithm: str) -> float:
 
 def packed_size(geometry: Geometry, algorithm: str) -> int:
     """Elements of the packed weights."""
-    g = geometry
+    g, _ = whole_groups(geometry)
     taps = (WINOGRAD[algorithm] + 2) ** 2 if algorithm in WINOGRAD else g["taps"][1] * g["taps"][2]
     return -(-g["filters"] // BLOCK) * BLOCK * (g["channels"] // g["groups"]) * taps
 
@@ -248,7 +267,7 @@ def step_arguments(geometry: Geometry, algorithm: str, apart: bool = False) -> t
     if algorithm in WINOGRAD:
         args, size = _winograd_arguments(geometry, algorithm)
         return "blocked_conv.Winograd", args, size
-    args, size = _direct_arguments(geometry, algorithm, apart)
+    args, size = _direct_arguments(whole_groups(geometry)[0], algorithm, apart)
     return "blocked_conv.Direct", args, size
 
 
@@ -265,7 +284,8 @@ def add_pack_weights(
     `scale`: a factor for each filter (a folded BatchNorm's).
     """
     reads = [w] if scale is None else [w, scale]
-    low.step("blocked_conv.PackWeights", reads, [packed], algorithm=algorithm, **geometry)
+    whole, merged = whole_groups(geometry)
+    low.step("blocked_conv.PackWeights", reads, [packed], algorithm=algorithm, merged=merged, **whole)
 
 
 def add_conv(

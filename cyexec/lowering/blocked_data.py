@@ -92,7 +92,10 @@ def add_data_gradient(low: Lowering, dy: Ref, w: Ref, dx: Ref, geometry: Geometr
         algorithm = blocked.choose(part, repacked=True) if stride == (1, 1) else "direct"
         packed = low.workspace((blocked.packed_size(part, algorithm),), FLOAT32)
         which = (taps, (y.first_tap, x.first_tap), (y.tap_step, x.tap_step))
-        low.step("blocked_conv.PackWeights", [w], [packed], algorithm=algorithm, transposed=which, **part)
+        whole, merged = blocked.whole_groups(part)
+        low.step(
+            "blocked_conv.PackWeights", [w], [packed], algorithm=algorithm, transposed=which, merged=merged, **whole
+        )  # fmt: skip
         kernel, args, size = blocked.step_arguments(part, algorithm, apart=stride != (1, 1))
         if stride != (1, 1):
             args = {**args, "image": g["in_size"][1:], "first": (y.first, x.first), "spread": stride}

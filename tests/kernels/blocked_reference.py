@@ -99,7 +99,8 @@ def pack(w, g, algorithm, scale=None):
     """Weights as `algorithm` reads them, each filter times `scale`."""
     whole, packed = guarded((blocked.packed_size(g, algorithm),))
     reads = [w] if scale is None else [w, scale]
-    run_step("blocked_conv.PackWeights", reads, [packed], threads=2, algorithm=algorithm, **g)
+    whole_groups, merged = blocked.whole_groups(g)
+    run_step("blocked_conv.PackWeights", reads, [packed], threads=2, algorithm=algorithm, merged=merged, **whole_groups)
     assert intact(whole)
     assert np.isfinite(packed).all()
     return packed

@@ -26,8 +26,9 @@ def geometries(draw):
     size = (draw(st.integers(1, 20)), draw(st.integers(1, 40)))
     channels, filters, groups = draw(channel_counts), draw(channel_counts), 1
     if algorithm == "grouped":
-        algorithm, groups = "direct", draw(st.integers(2, 3))
-        channels, filters = (groups * 16 * draw(st.integers(1, 2)) for _ in range(2))
+        algorithm, groups = "direct", draw(st.sampled_from([2, 3, 4, 8]))  # of whole blocks, or merged until they are
+        least = 16 * groups if groups == 3 else 32
+        channels, filters = (least * draw(st.integers(1, 2)) for _ in range(2))
     if algorithm == "plain":
         channels = draw(st.integers(1, blocked.PLAIN_CHANNELS))
     if algorithm == "pointwise":
@@ -195,5 +196,5 @@ def test_refuses_what_does_not_fit():
         cls([x, w], [y, np.zeros(size, np.float32)], act2=blocked.RELU, **args)
     with pytest.raises(ValueError, match="not pointwise"):
         cls([x, w], [y, np.zeros(size, np.float32)], **{**args, "algorithm": "pointwise"})
-    assert not blocked.supports({**g, "groups": 4})
+    assert not blocked.supports({**g, "groups": 32, "filters": 64})
     assert not blocked.supports({**g, "taps": (2, 3, 3)})

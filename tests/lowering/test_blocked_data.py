@@ -56,7 +56,7 @@ def geometries(draw):
     channels, filters, groups = draw(st.integers(1, 40)), draw(st.integers(1, 40)), 1
     kind = draw(st.sampled_from(["dense", "grouped", "depthwise"]))
     if kind == "grouped":
-        groups = 2
+        groups = draw(st.sampled_from([2, 4, 8]))
         channels, filters = (32 * draw(st.integers(1, 2)) for _ in range(2))
     elif kind == "depthwise":
         channels = filters = groups = max(2, channels)
