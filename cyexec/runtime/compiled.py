@@ -18,6 +18,7 @@ from ..lowering.memory import MemoryPlan
 from ..lowering.order import order_nodes
 from ..lowering.program import Program
 from ..ndarray import NDArray
+from ..ndarray.storage import Storage
 from . import tracing
 from .arena import Arena
 from .check import GUARD, CheckedSchedule
@@ -175,6 +176,8 @@ class Compiled:
     def run(self, start: int, stop: int, seed: int) -> None:
         """Run some steps. When all of a part have run, say so with `finished`."""
         self._arenas[0].owner = None
+        for storage in (*self._written[0], *self._written[1]):
+            storage.version += 1
         self.schedule().run(start, stop, seed)
 
     def run_forward(self, seed: int) -> None:
@@ -184,12 +187,16 @@ class Compiled:
         schedule = self.schedule()
         arena = self._arenas[0]
         arena.owner = None  # as `started` says
+        for storage in self._written[0]:
+            storage.version += 1
         schedule.run(0, self.program.num_forward, seed)
         arena.owner = self._token
 
     def run_backward(self, seed: int) -> None:
         """Run the backward part. It may overwrite what the forward part left, so that runs once."""
         self.started()
+        for storage in self._written[1]:
+            storage.version += 1
         self.schedule().run(self.program.num_forward, len(self.program.steps), seed)
 
     def joined(self, after: Sequence[Any]) -> Schedule | None:
@@ -211,6 +218,8 @@ class Compiled:
     def run_joined(self, joined: Schedule, seed: int) -> None:
         """Run what `joined` gave."""
         self.started()
+        for storage in (*self._written[0], *self._written[1]):
+            storage.version += 1
         joined.run(0, len(joined), seed)
 
     def started(self) -> None:
@@ -224,6 +233,21 @@ class Compiled:
     def forward_is_valid(self) -> bool:
         """Whether the arena holds what this program's forward part left there."""
         return self._arenas[0].owner is self._token
+
+    @cached_property
+    def _written(self) -> tuple[list[Storage], list[Storage]]:
+        """Memory of arguments and auxiliary states that the forward part, and the backward part, write.
+
+        Constants that other programs made of them are stale then. Their versions go up before the steps run: a run that is
+        cut short has written too.
+        """
+        parts: tuple[dict[Storage, None], dict[Storage, None]] = ({}, {})
+        for k, step in enumerate(self.program.steps):
+            for ref in step.writes:
+                spec = self.program.buffers[self.program.resolve(ref).buffer]
+                if spec.kind in ("arg", "aux"):
+                    parts[k >= self.program.num_forward][self._external[spec.kind][spec.number]._storage] = None
+        return list(parts[0]), list(parts[1])
 
     @cached_property
     def writes_aux(self) -> bool:

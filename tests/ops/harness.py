@@ -11,6 +11,7 @@ import pytest
 
 from cyexec.graph.graph import Builder, Graph, Node, Target, make_node
 from cyexec.lowering.lower import lower
+from cyexec.ndarray.storage import Storage
 from cyexec.ops import registry
 from cyexec.ops.schema import Case, Op
 from cyexec.runtime.arena import Arena
@@ -115,7 +116,10 @@ def run_planned(
     for node in graph.nodes:
         if node.is_variable:
             arrays[node.kind][node.number] = values[node.name]
-    external = {kind: {i: SimpleNamespace(_array=a) for i, a in found.items()} for kind, found in arrays.items()}
+    external = {
+        kind: {i: SimpleNamespace(_array=a, _storage=Storage(a)) for i, a in found.items()}
+        for kind, found in arrays.items()
+    }  # fmt: skip
     old = set_sharing_thresholds(0, 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CYEXEC_CHECK", "1") if check else patch.delenv("CYEXEC_CHECK", raising=False)

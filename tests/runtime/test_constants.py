@@ -128,3 +128,20 @@ def test_training_then_inference_uses_the_trained_parameters():
             mx.nd.sgd_update(executor.arg_dict[name], grad, lr=0.01, out=executor.arg_dict[name])
         got = executor.forward(is_train=False)[0].asnumpy()
         np.testing.assert_array_equal(got, fresh_output(executor))
+
+
+@pytest.mark.parametrize("monitored", [False, True])
+def test_what_a_program_writes_counts_as_written(monitored):
+    """Backward moves the averages of BatchNorm; nothing else changes here."""
+    executor = network().simple_bind(mx.cpu(), data=DATA, grad_req={"data": "write"})
+    rng = np.random.RandomState(1)
+    for array in [*executor.arg_arrays, *executor.aux_arrays]:
+        array[:] = rng.uniform(0.5, 1.5, array.shape)
+    before = executor.forward()[0].asnumpy()
+    executor.set_monitor_callback((lambda name, value: None) if monitored else None)
+    executor.forward(is_train=True)
+    executor.backward(mx.nd.ones((2, 2)))
+    executor.set_monitor_callback(None)
+    after = executor.forward()[0].asnumpy()
+    np.testing.assert_array_equal(after, fresh_output(executor))
+    assert (before != after).any()
