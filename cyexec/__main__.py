@@ -111,8 +111,11 @@ def plan(options: argparse.Namespace) -> None:
         raise UsageError(f"--shape: the symbol has no argument '{unknown[0]}'")
     params = set(args) if args else {n for n in names if n not in dict(options.shape)}
     requests = {n: "write" if options.train and n in params and not n.endswith("label") else "null" for n in names}
-    made = symbol.plan(grad_req=requests, **shapes)
+    made = symbol.plan(grad_req=requests, memory_limit=options.memory_limit, **shapes)
     print(made.to_text())
+    if options.train:
+        least = symbol.plan(grad_req=requests, memory_limit="least", **shapes).total
+        print(f"Least arena that computing values twice can reach (memory_limit): {least} bytes")
     for path, text in ((options.svg, made.to_svg), (options.json, made.to_json)):
         if path:
             Path(path).write_text(text(), encoding="utf-8")
@@ -168,7 +171,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("prefix", metavar="PREFIX")
     one.add_argument("--shape", action="append", type=_shape, required=True, metavar="NAME=N,N,...")
     one.add_argument("--epoch", type=int, help="take parameter shapes from this checkpoint (default: the latest, if any)")
-    one.add_argument("--train", action="store_true", help="plan forward and backward")
+    one.add_argument("--train", action="store_true", help="plan forward and backward; tells the least memory that can do it")
+    one.add_argument("--memory-limit", metavar="BYTES", help="compute values twice to stay below, such as 512MB; or least")
     one.add_argument("--svg", metavar="F", help="write a picture")
     one.add_argument("--json", metavar="F", help="write everything")
     one.set_defaults(action=plan)

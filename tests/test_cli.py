@@ -42,7 +42,13 @@ def test_plan(checkpoint, capsys):
     inference = json.loads(document.read_text())["total_bytes"]
     assert f"arena {inference} bytes" in capsys.readouterr().out and svg.read_text().startswith("<svg")
     assert main([*command, "--train"]) == 0
-    assert json.loads(document.read_text())["total_bytes"] > inference
+    training = json.loads(document.read_text())["total_bytes"]
+    assert training > inference
+    said = capsys.readouterr().out
+    least = int(said[said.index("Least arena") :].split(": ")[1].split()[0])
+    assert 0 < least <= training
+    assert main([*command, "--train", "--memory-limit", "least"]) == 0
+    assert json.loads(document.read_text())["total_bytes"] == least
 
 
 def test_summary(checkpoint, capsys):

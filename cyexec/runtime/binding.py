@@ -22,7 +22,7 @@ from ..symbol.node import auxiliary, topological
 from ..symbol.subgraph import subgraphs_of
 from ..symbol.unroll import unrolled
 from .arena import Arena
-from .compiled import plan_graph
+from .compiled import LEAST, plan_graph
 from .executor import Executor, mode_graph, numbered_contexts, with_gradients, zeros
 
 if TYPE_CHECKING:
@@ -35,9 +35,14 @@ Typed = tuple[tuple[int, ...], np.dtype, int]  # shape, dtype and context of an 
 
 
 def as_bytes(limit: int | str | None) -> int | None:
-    """Bytes from a number or from text such as ``"512MB"`` (powers of 1024). Raises ValueError for anything else."""
-    if limit is None:
-        return None
+    """Bytes from a number or from text such as ``"512MB"`` (powers of 1024). Raises ValueError for anything else.
+
+    ``"least"`` gives `LEAST`.
+    """
+    if limit is None or limit is LEAST:
+        return limit
+    if limit == "least":
+        return LEAST
     if isinstance(limit, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?\s*", limit, re.IGNORECASE)
         if not match:
@@ -355,7 +360,10 @@ def plan(
     memory_limit: int | str | None = None,
     **shapes: tuple[int, ...],
 ) -> MemoryPlan:
-    """Return the memory plan that `simple_bind` would make, without allocating anything."""
+    """Return the memory plan that `simple_bind` would make, without allocating anything.
+
+    With ``memory_limit="least"`` that is the plan with the smallest arena that computing values twice can reach.
+    """
     names = symbol.list_arguments()
     dtypes = {name: as_dtype(dtype) for name, dtype in (type_dict or {}).items()}
     known = {n: tuple(-1 if int(d) == 0 else int(d) for d in s) for n, s in shapes.items()}

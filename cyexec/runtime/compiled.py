@@ -30,6 +30,13 @@ WORTH_ORDERING = 1 << 18  # bytes
 External = Mapping[str, "Sequence[NDArray] | Mapping[int, NDArray]"]
 
 
+class _Least(int):
+    """A limit that asks for as little as can be reached, and is then never missed."""
+
+
+LEAST = _Least(0)
+
+
 def plan_graph(
     graph: Graph,
     time_limit: float = 0.0,
@@ -44,7 +51,8 @@ def plan_graph(
     time_limit : float
         Seconds that the planner may search for better offsets; any also lets it search longer for an order of steps.
     memory_limit : int, optional
-        Bytes that the arenas may take: values are computed twice where that is needed to stay below.
+        Bytes that the arenas may take: values are computed twice where that is needed to stay below. `LEAST`: as few as
+        can be reached.
     compute_all : bool
         For a monitor: nodes keep their order, outputs that nobody reads are computed too, and `memory_limit` is not kept.
     single : callable, optional
@@ -76,7 +84,7 @@ def plan_graph(
         plan = _mirrored(single, plan, planned)
         if memory_limit is not None and plan.total > memory_limit:
             plan = _within(single(), plan, planned, memory_limit)
-    if memory_limit is not None and plan.total > memory_limit:
+    if memory_limit is not None and memory_limit is not LEAST and plan.total > memory_limit:
         raise MXNetError(
             f"memory_limit is {memory_limit} bytes, but the least peak that can be reached is {plan.total} bytes "
             f"(at step {plan.peak()[0]}: {', '.join(b.name for b in plan.peak()[1][:4])})"

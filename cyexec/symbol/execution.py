@@ -52,7 +52,8 @@ class ExecutionMixin:
             Seconds that planning may take.
         memory_limit : int or str, optional
             Bytes (or text such as ``"512MB"``) that the arenas of a training program may take: values are computed twice
-            where that is needed to stay below. Results do not change by a bit.
+            where that is needed to stay below. ``"least"`` asks for as few as can be reached. Results do not change by a
+            bit.
 
         Raises
         ------
@@ -122,7 +123,12 @@ class ExecutionMixin:
         )
 
     def plan(self, **shapes: Any) -> Any:
-        """Plan the memory of the bound symbol without allocating any; see `Executor.plan`."""
+        """Plan the memory of the bound symbol without allocating any; see `Executor.plan`.
+
+        Takes shapes of inputs by name, and `grad_req`, `type_dict`, `plan_time_limit` and `memory_limit` as `simple_bind`
+        does: ``symbol.plan(data=(32, 3, 224, 224), memory_limit="least").total`` is the smallest arena, in bytes, in which
+        the network trains.
+        """
         return _binding().plan(self, **shapes)
 
     def eval(self, ctx: Any = None, **kwargs: Any) -> Any:

@@ -72,6 +72,17 @@ def test_limit_that_cannot_be_kept_says_the_least():
         train(memory_limit=1000)
 
 
+def test_the_least_is_reached_and_told_before_anything_is_allocated():
+    net = deep()
+    requests = {n: "null" if n in ("data", "softmax_label") else "write" for n in net.list_arguments()}
+    least = net.plan(grad_req=requests, data=SHAPE, memory_limit="least").total
+    wanted, plan = train()
+    got, smallest = train(memory_limit="least")
+    assert least == smallest.total < 0.7 * plan.total and same(got, wanted)
+    with pytest.raises(mx.MXNetError, match=f"least peak that can be reached is {least} bytes"):
+        net.plan(grad_req=requests, data=SHAPE, memory_limit=least // 2)
+
+
 @pytest.mark.parametrize("limit", [-1, "many", "12XB", True, 1.5])
 def test_bad_limits(limit):
     with pytest.raises(ValueError, match="memory_limit"):
