@@ -55,6 +55,45 @@ def hard_instances() -> None:
     print(f"{'sum':>12} {'':31}{ours:9.3f} {'':8} {sum(MINIMALLOC_SECONDS.values()):10.1f}")
 
 
+def relatives() -> None:
+    """Solve others of the kind, made from the published ones: mirrored in time, and some buffers split."""
+    print(f"\n{'instance':>12} {'changed':>10}  seconds, five of each")
+    for name in MINIMALLOC_SECONDS:
+        problem = planner.read_problem((INSTANCES / f"{name}.1048576.csv").read_bytes(), capacity=1048576)
+        rows = [(b.start, b.end, b.size) for b in problem.buffers]
+        for kind, change in (("mirrored", mirrored), ("split", split)):
+            seconds = []
+            for seed in range(5):
+                rng = np.random.default_rng(seed)
+                changed = change(rows, rng)
+                order = rng.permutation(len(changed))
+                related = Problem([Buffer(int(i), *changed[i], align=1) for i in order], 1048576)
+                plan, took, _ = timed(lambda related=related: planner.solve(related, time_limit=60), 1)
+                seconds.append(f"{took:.3f}" if plan.fits else "not found")
+            print(f"{name:>12} {kind:>10}  {'  '.join(seconds)}")
+
+
+def mirrored(rows: list[tuple[int, int, int]], rng: np.random.Generator) -> list[tuple[int, int, int]]:
+    """Run time backwards."""
+    return [(-end, -start, size) for start, end, size in rows]
+
+
+def split(rows: list[tuple[int, int, int]], rng: np.random.Generator) -> list[tuple[int, int, int]]:
+    """Split a tenth of the buffers, half of them in time and half in size; their solution still fits."""
+    made = []
+    for start, end, size in rows:
+        chance = rng.random()
+        if chance < 0.05 and end - start > 1:
+            at = int(rng.integers(start + 1, end))
+            made += [(start, at, size), (at, end, size)]
+        elif chance < 0.1 and size >= 2048:
+            lower = 1024 * int(rng.integers(1, size // 1024))
+            made += [(start, end, lower), (start, end, size - lower)]
+        else:
+            made.append((start, end, size))
+    return made
+
+
 def dissections(time_limit: float) -> None:
     """Solve rectangles cut into buffers, harder than the published ones: known to fit 1,024 bytes."""
     print(f"\n{'cut pieces':>12} {'seed':>5} {'total':>7} {'bound':>6} {'seconds':>9}   at most {time_limit:g} s each")
@@ -126,6 +165,7 @@ def main() -> None:
     options = parser.parse_args()
     hard_instances()
     if not options.quick:
+        relatives()
         dissections(options.time_limit)
     large_programs([1_000, 10_000, 100_000] + ([] if options.quick else [1_000_000]))
     graphs()

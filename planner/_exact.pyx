@@ -142,8 +142,8 @@ cdef class Search(Skyline):
             noise = mix(<uint64_t>self.turn)
             for b in range(self.blocks):
                 self.rank[b] = order[b]
-                if self.turn // len(ranks) % 3 == 2:
-                    # Every third round disturbs the orders: a search that was unlucky at its root begins elsewhere.
+                if self.turn // len(ranks) % 2 == 1:
+                    # Every other round disturbs the orders: a search that was unlucky at its root begins elsewhere.
                     noise = mix(noise + 1)
                     self.rank[b] += <int32_t>(noise % <uint64_t>(1 + self.blocks // 5))
             before = self.nodes
