@@ -10,22 +10,13 @@ from .arena_sizes import CASES, of_mxnet, plan, record, recorded
 LOOKED_AT = [case for case in CASES if case.endswith(("inference 1", "training 8"))]
 
 # Cases in which MXNet's "MB allocated" is smaller, and why. It does not count the workspaces of its operators; the arena does.
-WORKSPACE = "workspaces of convolutions and matrix products, a megabyte or two whatever the batch"
-PACKED = "weights are packed in every training step, for Winograd's convolution four times their size"
+WORKSPACE = "workspaces of convolutions and matrix products, a megabyte or so whatever the batch"
 PADDED = "layers of 8 channels are padded to 16, so that kernels read whole vectors"
 LARGER = {
-    "lenet training 8": WORKSPACE,
     "lstm inference 1": WORKSPACE,
-    "resnet20 inference 1": WORKSPACE,
     "resnet20 training 8": WORKSPACE,
-    "resnet18_v1 training 8": PACKED,
-    "resnet18_v2 training 8": PACKED,
-    "mobilenet0.25 inference 1": WORKSPACE,
     "mobilenet0.25 training 8": PADDED,
     "mobilenetv2_0.25 training 8": PADDED,
-    "alexnet inference 1": WORKSPACE,
-    "alexnet training 8": PACKED,
-    "unet inference 1": WORKSPACE,
 }
 
 
