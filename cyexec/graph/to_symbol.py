@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..ops.fused import FusedParams
 from .graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ def graph_symbol(graph: Graph, with_targets: bool) -> Symbol:
     versions: dict[SymbolNode, int] = {}
     for node in graph.nodes:
         inputs = [(made[e.node], e.index) for e in node.inputs]
-        new = SymbolNode(node.op, node.name, dict(node.attrs), inputs, params=node.params)
+        attrs = dict(node.attrs)
+        if isinstance(node.params, FusedParams):  # too long to be written at bind for what is seldom looked at
+            attrs.update({name: str(value) for name, value in node.params.as_dict().items()})
+        new = SymbolNode(node.op, node.name, attrs, inputs, params=node.params)
         if node.op is not None:
             first = len(node.op.arg_names(node.params))
             # MXNet counts, in a variable's version, the operators that may have changed it.

@@ -173,7 +173,7 @@ cdef class Elementwise(Step):
         """
         cdef real* at[MAX_REGISTERS]
         cdef Py_ssize_t index[MAX_DIMS]
-        cdef Py_ssize_t row = self.row, column = part.start % row, left, n, rest, stride
+        cdef Py_ssize_t row = self.row, column = 0, left, n, rest = 0, stride
         cdef Py_ssize_t done = part.start
         cdef int r, d, k, first_tile = self.num_reads + self.num_writes
         cdef Instruction* ins
@@ -182,10 +182,12 @@ cdef class Elementwise(Step):
             at[first_tile + k] = tiles + k * self.tile
         for k in range(self.num_writes):
             at[self.num_reads + k] = self.bases[self.num_reads + k] + part.start
-        rest = part.start // row
+        if part.start:  # else everything is 0, and a small step has no time for divisions
+            column = part.start % row
+            rest = part.start // row
         for d in range(self.num_outer - 1, -1, -1):
-            index[d] = rest % self.extents[d]
-            rest = rest // self.extents[d]
+            index[d] = rest % self.extents[d] if rest else 0
+            rest = rest // self.extents[d] if rest else 0
         for r in range(self.num_reads):
             at[r] = self.bases[r] + column * self.strides[r, self.num_outer]
             for d in range(self.num_outer):

@@ -24,6 +24,15 @@ class Code(P.Field):
         return tuple((str(name), tuple(registers), float(scalar)) for name, registers, scalar in value)
 
 
+class Shapes(P.Field):
+    """Tuple of shapes."""
+
+    type_name = "tuple of Shape(tuple)"
+
+    def convert(self, value: Any) -> tuple:
+        return tuple(map(tuple, ast.literal_eval(value) if isinstance(value, str) else value))
+
+
 class FusedParams(P.Params):
     """Parameters of _fused_elementwise."""
 
@@ -31,7 +40,7 @@ class FusedParams(P.Params):
     operators = P.Str(doc="Their operators.")
     outputs = P.Str(default="output", doc="Names of the outputs.")
     shape = P.Shape(doc="Shape of every output.")
-    views = P.Field(doc="Shapes that the inputs are seen with; they broadcast to `shape`.")
+    views = Shapes(doc="Shapes that the inputs are seen with; they broadcast to `shape`.")
     code = Code(doc="Instructions of the kernel.")
     results = P.Shape(doc="Registers that the outputs hold.")
 

@@ -197,8 +197,7 @@ class _Fusion:
             code=tuple(code),
             results=tuple(value[m] for m in leaving),
         )
-        shown = {name: str(params.as_dict()[name]) for name in ("operators", "nodes")}
-        attrs = {**{k: v for k, v in last.attrs.items() if "force_mirroring" in k}, **shown}
+        attrs = {k: v for k, v in last.attrs.items() if "force_mirroring" in k}
         inputs = [new.get(e, e) for e, _ in operands]
         made = make_node(registry.get("_fused_elementwise"), params, inputs, last.name, last.ctx, attrs)
         new.update((m[0], made[i]) for i, m in enumerate(leaving))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -183,6 +185,17 @@ def test_elementwise_operators_read_all_their_inputs():
         count = len(op.input_names(params))
         read = {a for instr in op.elementwise(params) for a in instr.args if a < count}
         assert len(read) == count, op.name
+
+
+def test_the_optimised_symbol_can_be_saved_and_bound_again():
+    x = mx.sym.Variable("x")
+    symbol = mx.sym.LeakyReLU(mx.sym.exp(-x * x) + 1.0, act_type="prelu", gamma=mx.sym.Variable("g")) / float("inf") + x
+    values = {"x": mx.nd.array(np.linspace(-2, 2, 12).reshape(2, 3, 2)), "g": mx.nd.array([0.5, 1, 2])}
+    executor = symbol.bind(mx.cpu(), values)
+    optimised = executor.get_optimized_symbol()
+    assert [n["op"] for n in json.loads(optimised.tojson())["nodes"] if n["op"] != "null"] == ["_fused_elementwise"]
+    again = mx.sym.load_json(optimised.tojson()).bind(mx.cpu(), values)
+    np.testing.assert_array_equal(again.forward()[0].asnumpy(), executor.forward()[0].asnumpy())
 
 
 def test_code_is_read_back_from_text():
