@@ -7,6 +7,7 @@ threads of some of them spin for a while after a call, and would slow the next.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -58,12 +59,13 @@ class Peer:
         self._process = subprocess.Popen(
             [python_of(name), "-m", "benchmarks.worker", name], cwd=ROOT, env=env, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=self._pin,
+            start_new_session=True,  # some peers start processes of their own, which are to stop and end with them
         )  # fmt: skip
         try:
             self._read()
         except RuntimeError as error:
             raise MissingPeer(str(error)) from None
-        self._process.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def _pin(self) -> None:
         os.sched_setaffinity(0, self._cores)
@@ -80,7 +82,7 @@ class Peer:
     def ask(self, **command: object) -> dict:
         """Send a command and wait for the answer."""
         assert self._process.stdin is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
         try:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
@@ -88,12 +90,16 @@ class Peer:
         except (RuntimeError, BrokenPipeError) as error:
             return {"missing": f"{error}"}
         finally:
-            self._process.send_signal(signal.SIGSTOP)
+            self._signal(signal.SIGSTOP)
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
+        """End the process and what it started."""
+        self._signal(signal.SIGKILL)
         self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self._process.pid, number)
 
 
 def disagree(own: list[float] | None, other: list[float] | None) -> bool:
