@@ -218,9 +218,9 @@ def _rectangle(g: Geometry, algorithm: str, limit: int) -> tuple[int, int]:
     cols = width
     while any(cols > n and _scratch(g, algorithm, rows, cols) > limit for n, rows in ((28, 2), (14, 1))):
         cols = -(-cols // 2)
-    rows = 1
-    while rows < height and _scratch(g, algorithm, rows + 1, cols) <= limit:
-        rows += 1
+    reach = _taps_of_axis(g, 0)[1]
+    line = _scratch(g, algorithm, 1, cols) // (1 + reach)  # scratch areas grow by as much for every row
+    rows = max(1, min(height, limit // max(line, 1) - reach))
     return -(-height // -(-height // rows)), cols
 
 

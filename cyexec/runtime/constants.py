@@ -20,6 +20,7 @@ from ..kernels import levels
 from ..lowering.alias import share_memory
 from ..lowering.lower import lower
 from ..lowering.memory import MemoryPlan
+from ..lowering.program import Program
 from ..ndarray import NDArray
 from ..ndarray.storage import Storage, Watch, allocate_bytes
 from .materialize import Memory, materialize
@@ -40,6 +41,26 @@ _known: weakref.WeakValueDictionary[Hashable, Constant] = weakref.WeakValueDicti
 Sources = Mapping[str, Any]  # sequences or mappings of NDArrays: the user's arrays by kind and number
 
 
+_programs: dict[Hashable, tuple[Program, MemoryPlan]] = {}
+_PROGRAMS_KEPT = 1024
+
+
+def _compiled(node: Node) -> tuple[Program, MemoryPlan]:
+    """Program and plan of `node` alone. A network has many layers of few sizes: equal ones share theirs."""
+    key = (node.op, node.params, levels.level, *node.in_shapes, *node.in_dtypes)
+    if key not in _programs:
+        variables = [
+            Node(None, None, (), e.node.name, (e.shape,), (e.dtype,), "arg", number=i)
+            for i, e in enumerate(node.inputs)
+        ]
+        alone = node.with_inputs(tuple(v[0] for v in variables), 0)
+        program = share_memory(lower(Graph([alone[i] for i in range(len(alone.shapes))])))
+        if len(_programs) >= _PROGRAMS_KEPT:
+            _programs.clear()
+        _programs[key] = program, MemoryPlan(program)
+    return _programs[key]
+
+
 class Constant:
     """The outputs of one operator on parameters and other constants.
 
@@ -54,15 +75,9 @@ class Constant:
     def __init__(self, node: Node, inputs: Sequence[NDArray], before: Sequence[Constant]):
         self._before = tuple(before)  # kept alive, and made anew first
         self._inputs = tuple(inputs)
-        variables = [
-            Node(None, None, (), e.node.name, (e.shape,), (e.dtype,), "arg", number=i)
-            for i, e in enumerate(node.inputs)
-        ]
-        alone = node.with_inputs(tuple(v[0] for v in variables), 0)
-        outputs = [alone[i] for i in range(len(alone.shapes))]
-        self._program = share_memory(lower(Graph(outputs)))
-        self._plan = MemoryPlan(self._program)
-        self.arrays = [NDArray._empty(e.shape, e.dtype, inputs[0]._ctx if inputs else cpu()) for e in outputs]
+        self._program, self._plan = _compiled(node)
+        ctx = inputs[0]._ctx if inputs else cpu()
+        self.arrays = [NDArray._empty(s, d, ctx) for s, d in zip(node.shapes, node.dtypes)]
         own = [x._storage for x in inputs if not any(x is y for b in before for y in b.arrays)]
         self.storages: tuple[Storage, ...] = tuple(dict.fromkeys([*own, *(s for b in before for s in b.storages)]))
         self._watch = Watch(list(self.storages))
