@@ -5,10 +5,11 @@ A kernel family is one file, ``cyexec/kernels/NAME.pxi``. Its first lines say wh
     # levels: base v2 v3 v4
     # dtypes: f32 f64
     # base-dtypes: i32 i64        built at the base level only; optional
-    # flags: -ffp-contract=off    further compiler flags; optional
+    # flags: -ffp-contract=off    further compiler flags; optional. -O2 where loops move memory or follow indices
 
 Level v2 adds rounding and blending to the base, but no wider registers and no fused multiply-add: it is for families that
-evaluate functions. Each module costs 100 KB, so others fall back to the base there.
+evaluate functions. Likewise v4 is for those that compute more than they read. Each module costs 100 KB, so others fall back
+to the next lower level.
 
 The dtype "any" builds one module for all: the class looks at its operands' dtypes itself.
 

@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: f32 f64
+# flags: -O2
 # Boxes: how far they overlap, which of those that overlap stays (non-maximum suppression), how they are encoded. A box is four
 # numbers, corners (x1, y1, x2, y2) or a centre with extents (x, y, width, height). Sorting is done by sort.TopK before.
 # Every comparison is written so that NaN overlaps with nothing.

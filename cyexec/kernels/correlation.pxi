@@ -1,4 +1,4 @@
-# levels: base v3 v4
+# levels: base v3
 # dtypes: f32 f64
 # Correlation of two feature maps (Fischer et al., 2015, FlowNet, equation 1): patches of the first are compared with patches of
 # the second around the same place. Both come padded, so the loops know no border. For stride 1 they run along rows.

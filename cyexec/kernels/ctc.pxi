@@ -1,4 +1,4 @@
-# levels: base v3 v4
+# levels: base v3
 # dtypes: f32 f64
 # Connectionist temporal classification: the loss of each sequence of a batch, and its gradient. The algorithm is ctc.h.
 from cyexec.kernels.step cimport Span, Step, Team, share

@@ -1,4 +1,4 @@
-# levels: base v3 v4
+# levels: base v3
 # dtypes: f32 f64
 # Dropout: a mask of 0 and 1 / (1 - p) drawn by counting (random_bits.h), 64 elements at a time.
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,6 +1,7 @@
 # levels: base
 # dtypes: f32 f64
 # base-dtypes: i8 u8 i32 i64
+# flags: -O2
 #
 # Arrays that are made from a few numbers.
 from cyexec.kernels.step cimport Span, Step, Team, share

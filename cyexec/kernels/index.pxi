@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: b1 b2 b4 b8
+# flags: -O2
 # Rows chosen by int64 indices. Every index is brought into range first (clipped, or wrapped), so that no value of the
 # user's reads or writes outside an array. Which rows is computed by the kernels of rows.pxi. (Where the data are int64
 # too, all operands come as uint64, and indices are viewed back.)

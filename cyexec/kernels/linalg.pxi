@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: f32 f64
+# flags: -O2
 # Factorisations of small matrices, a batch of them, in double precision whatever the dtype. Threads share matrices, so that
 # one thread's order of summation is all there is. (Products are the Gemm kernel's.)
 from libc.math cimport copysign, fabs, log, sqrt

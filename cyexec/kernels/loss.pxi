@@ -1,4 +1,4 @@
-# levels: base v3 v4
+# levels: base v3
 # dtypes: f32 f64
 # Gradients of losses against class numbers. Labels are real numbers, cut to integers as MXNet does; one that names no
 # class matches none.

@@ -1,4 +1,4 @@
-# levels: base v3 v4
+# levels: base v3
 # dtypes: f32 f64
 # Local response normalisation across channels: every element is divided by a power of a sum of squares over the window
 # of `nsize` channels around it. Vectors run along the spatial axes; threads share planes.

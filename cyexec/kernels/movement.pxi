@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: b1 b2 b4 b8
+# flags: -O2
 # Moving elements without looking at them. Built by element size: the same module serves every dtype of that size.
 cimport cython
 from libc.string cimport memcpy

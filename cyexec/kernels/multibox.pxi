@@ -1,6 +1,6 @@
 # levels: base
 # dtypes: f32 f64
-# flags: -ffp-contract=off
+# flags: -ffp-contract=off -O2
 # The three operators of a single-shot detector (Liu et al., 2016, SSD): prior boxes at every pixel of a feature map, what each
 # prior should learn, and detections from what it says. Sorting is done by sort.TopK between these steps.
 import numpy as np

@@ -1,4 +1,4 @@
-# levels: base v3 v4
+# levels: base v3
 # dtypes: f32 f64
 # flags: -ffp-contract=off
 # Updates of weights by gradients, one pass over memory each. They wait for memory, so fused multiply-adds would gain

@@ -1,4 +1,4 @@
-# levels: base v3 v4
+# levels: base v3
 # dtypes: f32 f64
 # Pooling and its gradient, plane by plane. The algorithm is pool.h.
 from cyexec.kernels.step cimport Span, Step, Team, share

@@ -1,6 +1,6 @@
 # levels: base
 # dtypes: f32 f64
-# flags: -ffp-contract=off
+# flags: -ffp-contract=off -O2
 # Region proposals (Ren et al., 2015, Faster R-CNN): anchors moved by predicted offsets, then the best that do not overlap.
 # Corners are pixels that belong to a box, so its extents are differences plus 1. Sorting is done by sort.TopK between the steps.
 from libc.math cimport exp

@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: f32 f64
+# flags: -O2
 # Pooling of regions of interest (ROIs): rectangles of feature maps brought to one size. The rectangles are numbers that a
 # network computed, so nothing is believed of them: NaN, infinities, reversed corners and images that are not there give
 # zeros. Threads share (ROI, channel) pairs forward; backward they share channels, since ROIs overlap.

@@ -1,6 +1,6 @@
 # levels: base v3
 # dtypes: f32 f64
-# flags: -ffp-contract=off
+# flags: -ffp-contract=off -O2
 # Images sampled at the points of a grid, with bilinear interpolation (Jaderberg et al., 2015, equation 5). Grid coordinates
 # run from -1 to 1 over the pixels' centres; pixels outside the image are zeros. Contraction would move samples that lie on
 # the border of two pixels, differently at each level.

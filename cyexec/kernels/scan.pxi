@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: f32 f64 i8 u8 i32 i64
+# flags: -O2
 # Cumulative sums along an axis, forwards or (their gradient) backwards. Sums of floats are kept in double precision.
 from cyexec.kernels.step cimport Span, Step, Team, share
 

@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: f32 f64 i8 u8 i32 i64
+# flags: -O2
 # Sums of rows by index. Rows may meet, so threads take columns (or outer parts) and each adds in the order of the
 # indices: the same sums, bit for bit, for any team.
 from libc.string cimport memset

@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: b1 b2 b4 b8
+# flags: -O2
 # Rows of a matrix in another order. Built by element size.
 from libc.string cimport memcpy
 

@@ -1,5 +1,6 @@
 # levels: base
 # dtypes: f32 f64 i8 u8 i32 i64
+# flags: -O2
 # The order of the elements along an axis. A bottom-up merge sort of positions: stable, without recursion, and the same
 # for any team, since each row is one thread's. NaN comes last either way.
 from cyexec.kernels.step cimport Span, Step, Team, share
