@@ -23,7 +23,8 @@ def supports_gradient(geometry: Geometry) -> bool:
     if not supports(g):
         return False
     depthwise = g["groups"] == g["channels"] == g["filters"]
-    return g["groups"] == 1 or depthwise or not (g["channels"] // g["groups"]) % BLOCK
+    whole = not (g["channels"] // g["groups"]) % BLOCK and not (g["filters"] // g["groups"]) % BLOCK
+    return g["groups"] == 1 or depthwise or whole
 
 
 def _sums(g: Geometry) -> int:

@@ -100,6 +100,8 @@ def network(kind):
         "groups": lambda: conv(x, 64, num_group=2),
         "depthwise": lambda: conv(x, 32, num_group=32, stride=(2, 2)),
         "few in a group": lambda: conv(x, 32, num_group=8),
+        "few filters in a group": lambda: conv(x, 16, num_group=2),
+        "few channels in a group": lambda: conv(x, 64, num_group=4),
         "upsampling": lambda: mx.sym.UpSampling(x, scale=2, sample_type="nearest"),
         "transposed": lambda: mx.sym.Deconvolution(x, kernel=(2, 2), stride=(2, 2), num_filter=32),
     }[kind]()  # fmt: skip
@@ -110,6 +112,7 @@ KINDS = [
     "relu", "clip", "leaky", "elu", "prelu", "sigmoid", "batch norm", "sum", "sum, relu", "relu, sum", "twice",
     "with itself", "add_n", "max", "full", "avg", "avg inside", "global", "lp", "concat", "concat of few",
     "concat of rows", "split", "split of few", "squeeze and excite", "one map", "groups", "depthwise", "few in a group",
+    "few filters in a group", "few channels in a group",
     "upsampling", "transposed", "mean of channels", "sum of rows", "spread",
 ]  # fmt: skip
 
