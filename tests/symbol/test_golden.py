@@ -114,7 +114,11 @@ def test_dtypes(pair, method, key):
 
 
 # Names of MXNet's for operators of their own that are one operator here.
-ONE_OPERATOR = {"Convolution_v1": "Convolution", "_contrib_SparseEmbedding": "Embedding"}
+ONE_OPERATOR = {
+    "Convolution_v1": "Convolution", "_contrib_SparseEmbedding": "Embedding", "cumsum": "cumsum",
+    "_scatter_elemwise_div": "elemwise_div", "_scatter_minus_scalar": "_minus_scalar",
+    "_scatter_plus_scalar": "_plus_scalar",
+}  # fmt: skip
 
 
 def _function(public_name):
