@@ -22,11 +22,13 @@ from ..base import IndexOutOfRange, MXNetError
 cdef extern from *:
     """
     #include <time.h>
-    static double cyexec_now(void) {
+    static double cyexec_clock(clockid_t id) {
         struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
+        clock_gettime(id, &t);
         return t.tv_sec + 1e-9 * t.tv_nsec;
     }
+    static double cyexec_now(void) { return cyexec_clock(CLOCK_MONOTONIC); }
+    static double cyexec_processor_time(void) { return cyexec_clock(CLOCK_PROCESS_CPUTIME_ID); }
     #ifdef _OPENMP
     #include <omp.h>
     static int cyexec_thread_num(void) { return omp_get_thread_num(); }
@@ -37,6 +39,7 @@ cdef extern from *:
     #endif
     """
     double cyexec_now() nogil
+    double cyexec_processor_time() nogil
     int cyexec_thread_num() nogil
     int cyexec_team_size() nogil
 
@@ -45,11 +48,11 @@ cdef extern from *:
 # steps are shorter than REGION together opens no region.
 cdef double SHARED = 1e4        # ns
 cdef double REGION = 6e4        # ns
-# Below LONG the clock decides: whether a team is faster depends on what else the machine does, and waiting at every step
-# for a thread that has no core can cost a hundred times what it saves. A longer range is always shared. From TEAM_FIRST
-# on, a team is tried first.
-cdef double LONG = 1e9          # ns
-cdef double TEAM_FIRST = 3e6    # ns
+# Whether a team is faster depends on what else the machine does: waiting at every step for a thread that has no core can
+# cost a hundred times what it saves. Below LONG the clock decides, by trials of both ways. A longer range is shared, until
+# a team has got less than STARVED of the processor time that its threads could have had; then it runs alone for a while.
+cdef double LONG = 3e6          # ns
+cdef double STARVED = 0.6
 cdef double WORSE = 1.5         # times what the other way took: the other way is tried at once
 cdef int TRIAL = 3              # runs
 cdef long FIRST_INTERVAL = 64   # runs until the slower way is tried again; doubles while it stays slower
@@ -153,6 +156,17 @@ cdef void learn(Choice* choice, double seconds) noexcept nogil:
             choice.trial = TRIAL
 
 
+cdef void note_long(Choice* choice, bint as_team, double seconds, double processor, int threads) noexcept nogil:
+    """Take in how a run of a long range went: after a starved team, `until` runs are done alone, twice as many each time."""
+    if not as_team:
+        choice.until -= 1
+    elif processor < STARVED * threads * seconds:
+        choice.interval = min(max(2 * choice.interval, 8), LAST_INTERVAL)
+        choice.until = choice.interval
+    else:
+        choice.interval = 0
+
+
 cdef class Schedule:
     """Steps made ready to run.
 
@@ -237,27 +251,33 @@ cdef class Schedule:
     cdef bint _run_native(self, Py_ssize_t start, Py_ssize_t stop, Choice* choice, unsigned long long seed) noexcept:
         """Run steps that need no GIL, alone or as a team; whether a signal interrupted them."""
         cdef int threads = get_num_threads()
-        cdef bint interrupted, measured = False
-        cdef double cost, begin = 0
+        cdef bint interrupted, measured = False, is_long = False
+        cdef double cost, begin = 0, processor = 0
         if threads > 1:
             cost = self._shared_cost[stop] - self._shared_cost[start]
             if cost < REGION:
                 threads = 1
             elif 0 < REGION and cost < LONG:
                 measured = True
-                if choice.seconds[0] == 0 and choice.seconds[1] == 0:
-                    choice.team = cost > TEAM_FIRST
                 if not choice.team:
                     threads = 1
+            elif 0 < REGION:
+                is_long = True
+                if choice.until > 0:
+                    threads = 1
         with nogil:
-            if measured:
+            if measured or is_long:
                 begin = cyexec_now()
+            if is_long:
+                processor = cyexec_processor_time()
             if threads == 1:
                 interrupted = run_alone(self._array, start, stop, seed)
             else:
                 interrupted = run_team(self._array, self._shared, start, stop, seed, threads)
             if measured:
                 learn(choice, cyexec_now() - begin)
+            if is_long:
+                note_long(choice, threads > 1, cyexec_now() - begin, cyexec_processor_time() - processor, threads)
         return interrupted
 
     def _run_segments(self, Py_ssize_t start, Py_ssize_t stop, unsigned long long seed):
