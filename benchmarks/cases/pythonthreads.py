@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ..networks import load
-from .common import Case, mx_bound
+from .common import Case, mx_bound, threads
 
 NETWORK, FORWARDS = "mobilenetv2", 10
 
 
 def cyexec(count, mx):
     """`FORWARDS` forwards in each thread: starting them is not what is measured."""
-    mx.set_num_threads(1)
     executors = [mx_bound(load(NETWORK), mx)]
     executors += [executors[0].clone() for _ in range(count - 1)]
     pool = ThreadPoolExecutor(count)
@@ -23,7 +22,14 @@ def cyexec(count, mx):
         for _ in range(FORWARDS):
             executor.forward()
 
-    return lambda: list(pool.map(work, executors))
+    def run():
+        mx.set_num_threads(1)
+        try:
+            list(pool.map(work, executors))
+        finally:  # the cases that follow in this process have theirs back
+            mx.set_num_threads(threads())
+
+    return run
 
 
 CASES = [

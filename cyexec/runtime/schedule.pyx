@@ -53,9 +53,10 @@ cdef double REGION = 6e4        # ns
 # a team has got less than STARVED of the processor time that its threads could have had; then it runs alone for a while.
 cdef double LONG = 3e6          # ns
 cdef double STARVED = 0.6
+cdef double WINDOW = 0.1        # s
 cdef double WORSE = 1.5         # times what the other way took: the other way is tried at once
-cdef int TRIAL = 3              # runs
-cdef long FIRST_INTERVAL = 64   # runs until the slower way is tried again; doubles while it stays slower
+cdef int TRIAL = 4              # runs
+cdef long FIRST_INTERVAL = 16   # runs until the slower way is tried again; doubles while it stays slower
 cdef long LAST_INTERVAL = 8192
 cdef double SIGNALS = 0.05      # s between looks for Ctrl-C
 
@@ -118,7 +119,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 cdef struct Choice:
     # What runs of one range take, alone [0] and as a team [1], and which way is tried now.
-    double seconds[2]               # moving averages; 0 until known
+    double seconds[2]               # moving averages, 0 until known; of long ranges, sums: passed, and of processor time
     bint team                       # the way of the next run
     int trial                       # runs left of a trial of that way; 0 when none is under way
     long until                      # runs left until the slower way is tried again
@@ -128,14 +129,20 @@ cdef struct Choice:
 cdef void learn(Choice* choice, double seconds) noexcept nogil:
     """Take in what a run took, and decide how the next one is done: the faster way, with a trial of the other at times.
 
-    A trial is three runs. The first one wakes threads and warms caches and does not count.
+    Of a trial the first run wakes threads and warms caches and does not count; the best of the others does. Later a single
+    run that something else held up moves the average by no more than a third: two in a row make a way worse.
     """
     cdef double* average = &choice.seconds[choice.team]
     cdef bint faster
     if choice.trial == TRIAL:
         choice.trial -= 1
         return
-    average[0] = seconds if average[0] == 0 or choice.trial == TRIAL - 1 else 0.7 * average[0] + 0.3 * seconds
+    if average[0] == 0 or choice.trial == TRIAL - 1:
+        average[0] = seconds
+    elif choice.trial > 0:
+        average[0] = min(average[0], seconds)
+    else:
+        average[0] = 0.7 * average[0] + 0.3 * min(seconds, 2 * average[0])
     if choice.trial > 1:
         choice.trial -= 1
     elif choice.trial == 1:
@@ -157,14 +164,23 @@ cdef void learn(Choice* choice, double seconds) noexcept nogil:
 
 
 cdef void note_long(Choice* choice, bint as_team, double seconds, double processor, int threads) noexcept nogil:
-    """Take in how a run of a long range went: after a starved team, `until` runs are done alone, twice as many each time."""
+    """Take in how a run of a long range went: after a starved team, `until` runs are done alone, twice as many each time.
+
+    What the system says of other threads' time is some milliseconds old, so runs are added up before they are judged.
+    """
     if not as_team:
         choice.until -= 1
-    elif processor < STARVED * threads * seconds:
+        return
+    choice.seconds[0] += seconds
+    choice.seconds[1] += processor
+    if choice.seconds[0] < WINDOW:
+        return
+    if choice.seconds[1] < STARVED * threads * choice.seconds[0]:
         choice.interval = min(max(2 * choice.interval, 8), LAST_INTERVAL)
         choice.until = choice.interval
     else:
         choice.interval = 0
+    choice.seconds[0] = choice.seconds[1] = 0
 
 
 cdef class Schedule:
