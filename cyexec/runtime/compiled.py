@@ -184,8 +184,7 @@ class Compiled:
     def run(self, start: int, stop: int, seed: int) -> None:
         """Run some steps. When all of a part have run, say so with `finished`."""
         self._arenas[0].owner = None
-        for storage in (*self._written[0], *self._written[1]):
-            storage.version += 1
+        self._note_writes(*self._written)
         self.schedule().run(start, stop, seed)
 
     def run_forward(self, seed: int) -> None:
@@ -195,16 +194,14 @@ class Compiled:
         schedule = self.schedule()
         arena = self._arenas[0]
         arena.owner = None  # as `started` says
-        for storage in self._written[0]:
-            storage.version += 1
+        self._note_writes(self._written[0])
         schedule.run(0, self.program.num_forward, seed)
         arena.owner = self._token
 
     def run_backward(self, seed: int) -> None:
         """Run the backward part. It may overwrite what the forward part left, so that runs once."""
         self.started()
-        for storage in self._written[1]:
-            storage.version += 1
+        self._note_writes(self._written[1])
         self.schedule().run(self.program.num_forward, len(self.program.steps), seed)
 
     def joined(self, after: Sequence[Any]) -> Schedule | None:
@@ -226,8 +223,7 @@ class Compiled:
     def run_joined(self, joined: Schedule, seed: int) -> None:
         """Run what `joined` gave."""
         self.started()
-        for storage in (*self._written[0], *self._written[1]):
-            storage.version += 1
+        self._note_writes(*self._written)
         joined.run(0, len(joined), seed)
 
     def started(self) -> None:
@@ -256,6 +252,13 @@ class Compiled:
                 if spec.kind in ("arg", "aux"):
                     parts[k >= self.program.num_forward][self._external[spec.kind][spec.number]._storage] = None
         return list(parts[0]), list(parts[1])
+
+    @staticmethod
+    def _note_writes(*parts: list[Storage]) -> None:
+        """Say that the memory of these parts (of `_written`) is being written."""
+        for part in parts:
+            for storage in part:
+                storage.version += 1
 
     @cached_property
     def writes_aux(self) -> bool:
