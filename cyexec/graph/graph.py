@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -32,7 +33,8 @@ class Node:
     ctx : int
         Which context's arena the outputs live in (an index into `Graph.contexts`).
     attrs : dict
-        String attributes, the operator's and the user's.
+        String attributes: the operator's and the user's, of nodes of the user's graph; the user's alone (``__x__``) and
+        notes of passes, of those that passes make.
     number : int
         For variables: position among the arguments, auxiliary states or outputs. Names may repeat; numbers do not.
         For operators: position in the user's graph, -1 for those that passes make. Random numbers follow from it.
@@ -226,24 +228,35 @@ def make_node(
 ) -> Node:
     """Apply `op` to entries whose shapes are known. Raises ShapeError/DTypeError naming the node."""
     ins = tuple(inputs)
-    in_shapes = [e.node.shapes[e.index] for e in ins]
-    in_dtypes = [e.node.dtypes[e.index] for e in ins]
-    count = len(op.output_names(params))
+    in_shapes = tuple([e.node.shapes[e.index] for e in ins])
+    in_dtypes = tuple([e.node.dtypes[e.index] for e in ins])
     try:
-        _, shapes = op.infer_shape(params, list(in_shapes), [None] * count)
-        if op.infer_dtype is None:
-            first = in_dtypes[0] if in_dtypes else np.dtype(np.float32)
-            if any(d != first for d in in_dtypes):
-                raise DTypeError("all inputs must have one dtype")
-            dtypes: Sequence[Any] = [first] * count
-        else:
-            _, dtypes = op.infer_dtype(params, list(in_dtypes), [None] * count)
+        # What opaque operators answer is the user's code; nor should anything keep that alive.
+        infer = _infer if op.opaque else _inferred
+        shapes, dtypes = infer(op, params, in_shapes, in_dtypes)
     except (ShapeError, DTypeError) as error:
         found = ", ".join(f"{n}={s} {d}" for n, s, d in zip(op.input_names(params), in_shapes, in_dtypes))
         raise type(error)(f"{op.name} '{name}': {error}; inputs are {found}") from None
     if any(s is None or min(s, default=0) < 0 for s in shapes) or any(d is None for d in dtypes):
         raise MXNetError(f"{op.name} '{name}': outputs cannot be inferred from inputs {in_shapes} {in_dtypes}")
-    return Node(op, params, ins, name, tuple(shapes), tuple(dtypes), "", ctx, attrs)  # type: ignore[arg-type]  # no None
+    return Node(op, params, ins, name, shapes, dtypes, "", ctx, attrs)
+
+
+def _infer(op: Op, params: Params, in_shapes: tuple, in_dtypes: tuple) -> tuple[tuple, tuple]:
+    """Shapes and dtypes of the outputs."""
+    count = len(op.output_names(params))
+    _, shapes = op.infer_shape(params, list(in_shapes), [None] * count)
+    if op.infer_dtype is None:
+        first = in_dtypes[0] if in_dtypes else np.dtype(np.float32)
+        if any(d != first for d in in_dtypes):
+            raise DTypeError("all inputs must have one dtype")
+        dtypes: Sequence[Any] = [first] * count
+    else:
+        _, dtypes = op.infer_dtype(params, list(in_dtypes), [None] * count)
+    return tuple(shapes), tuple(dtypes)
+
+
+_inferred = lru_cache(maxsize=4096)(_infer)  # a network has many layers of few sizes
 
 
 class Builder:
@@ -272,8 +285,7 @@ class Builder:
         count = self._counts.get(self.prefix, 0)
         self._counts[self.prefix] = count + 1
         name = f"{self.prefix}{count}" if count else self.prefix
-        attrs = {**self.attrs, **{k: str(v) for k, v in params.items()}}
-        return make_node(op, op.params(**params), inputs, name, self.ctx, attrs)
+        return make_node(op, op.params.of(**params), inputs, name, self.ctx, self.attrs)
 
     def __call__(self, op_name: str, *inputs: Entry, **params: Any) -> Any:
         made = self.node(op_name, *inputs, **params)

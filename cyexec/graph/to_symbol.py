@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..ops.fused import FusedParams
 from .graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ def graph_symbol(graph: Graph, with_targets: bool) -> Symbol:
     for node in graph.nodes:
         inputs = [(made[e.node], e.index) for e in node.inputs]
         attrs = dict(node.attrs)
-        if isinstance(node.params, FusedParams):  # too long to be written at bind for what is seldom looked at
-            attrs.update({name: str(value) for name, value in node.params.as_dict().items()})
+        if node.op is not None and node.number < 0:  # made by a pass, which writes no strings for what is seldom looked at
+            attrs.update(node.params.as_strings())
         new = SymbolNode(node.op, node.name, attrs, inputs, params=node.params)
         if node.op is not None:
             first = len(node.op.arg_names(node.params))

@@ -17,6 +17,7 @@ Algorithms
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .lower import Lowering
     from .program import Ref
 
-Geometry = dict[str, Any]
+Geometry = Mapping[str, Any]
 Act = tuple[Any, ...]
 
 BLOCK = 16
@@ -64,12 +65,13 @@ def blocked_shape(batch: int, channels: int, size: tuple[int, ...]) -> tuple[int
     return (batch, -(-channels // BLOCK), height, width, BLOCK)
 
 
-def _is_depthwise(g: Geometry) -> bool:
+def is_depthwise(g: Geometry) -> bool:
+    """Whether every channel has one filter of its own."""
     return 1 < g["groups"] == g["channels"] == g["filters"]
 
 
 def _is_pointwise(g: Geometry) -> bool:
-    return g["taps"] == g["stride"] == (1, 1, 1) and g["pad"] == (0, 0, 0) and not _is_depthwise(g)
+    return g["taps"] == g["stride"] == (1, 1, 1) and g["pad"] == (0, 0, 0) and not is_depthwise(g)
 
 
 def _is_winograd(g: Geometry) -> bool:
@@ -81,7 +83,7 @@ def supports(geometry: Geometry) -> bool:
     g = geometry
     if g["in_size"][0] != 1 or g["taps"][0] != 1 or g["pad"][0] != 0:
         return False
-    if g["groups"] == 1 or _is_depthwise(g):
+    if g["groups"] == 1 or is_depthwise(g):
         return True
     return bool(_merged(g))
 
@@ -98,7 +100,7 @@ def _merged(g: Geometry) -> int:
 def whole_groups(geometry: Geometry) -> tuple[Geometry, int]:
     """Return the geometry with groups of whole blocks, and how many of its groups are one of these."""
     g = geometry
-    if g["groups"] == 1 or _is_depthwise(g):
+    if g["groups"] == 1 or is_depthwise(g):
         return g, 1
     count = _merged(g)
     return {**g, "groups": g["groups"] // count}, count
@@ -114,7 +116,7 @@ def algorithms(geometry: Geometry) -> tuple[str, ...]:
     g = geometry
     if not supports(g):
         return ()
-    if _is_depthwise(g):
+    if is_depthwise(g):
         return ("depthwise",)
     found = ["direct"]
     if _is_winograd(g):
@@ -137,7 +139,7 @@ def choose(
     g = geometry
     if input_layout == "plain":
         return "plain"
-    if _is_depthwise(g):
+    if is_depthwise(g):
         return "depthwise"
     if _is_pointwise(g) and not transformed and whole_groups(g)[1] == 1:
         return "pointwise"

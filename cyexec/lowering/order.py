@@ -1,4 +1,4 @@
-"""Choose an order of a graph's nodes that lowers the peak of memory."""
+"""Choose an order of a program's nodes that lowers the peak of memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import planner
 from ..graph.graph import Graph, Node
 from .alias import share_memory
 from .dag import program_dag
-from .lower import lower
+from .program import Program
 
 # Searching the order of a larger graph would take longer than binding it.
 MOST_NODES = 20_000
@@ -27,12 +27,13 @@ def in_order(graph: Graph, operators: list[int]) -> Graph:
     return Graph(graph.outputs, graph.targets, graph.is_train, order=[*parts[0], *parts[1]])
 
 
-def order_nodes(graph: Graph, quick: bool = True) -> Graph:
-    """Return `graph` in an order whose peak is estimated to be lower, or `graph` itself if none was found.
+def order_nodes(program: Program, quick: bool = True) -> Program:
+    """Return `program` in an order of nodes whose peak is estimated to be lower, or itself if none was found.
 
     Parameters
     ----------
-    graph : Graph
+    program : Program
+        Before `share_memory`.
     quick : bool
         Whether to spend a few milliseconds only, rather than up to a second.
 
@@ -40,10 +41,11 @@ def order_nodes(graph: Graph, quick: bool = True) -> Graph:
     -----
     The estimate knows views and what may run in place; both are decided once more for the order that is found.
     """
+    graph = program.graph
     if len(graph.nodes) > MOST_NODES:
-        return graph
-    dag = program_dag(share_memory(lower(graph), inplace=False))
+        return program
+    dag = program_dag(share_memory(program.copy(), inplace=False))
     found = planner.order(dag, work=QUICK_WORK) if quick else planner.order(dag)
     if found.peak >= dag.peak():
-        return graph
-    return in_order(graph, [int(i) for i in found.ids])  # type: ignore[call-overload]
+        return program
+    return program.in_order(in_order(graph, [int(i) for i in found.ids]))  # type: ignore[call-overload]

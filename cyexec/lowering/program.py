@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -104,6 +104,34 @@ class Program:
     entries: dict[Entry, Ref] = field(default_factory=dict)
     home: list[tuple[int, int]] = field(default_factory=list)
     needed_heads: tuple[int, ...] = ()
+
+    def copy(self) -> Program:
+        """A copy whose lists can be changed: `alias.share_memory` does."""
+        return replace(
+            self, buffers=list(self.buffers), steps=list(self.steps), spans=list(self.spans), home=list(self.home)
+        )
+
+    def in_order(self, graph: Graph) -> Program:
+        """The program of `graph`, which has the same nodes in another order. Nothing may have been shared yet.
+
+        What a node lowers to does not depend on its place; the steps that belong to no node end the part they are in.
+        """
+        spans = {node: (start, stop) for node, start, stop in self.spans}
+        made = replace(self.copy(), graph=graph, steps=[], spans=[])
+        ends = [stop for _, _, stop in self.spans]
+
+        def add(nodes: list[Node], rest: list[StepSpec]) -> None:
+            for node in nodes:
+                start, stop = spans[node]
+                first = len(made.steps)
+                made.steps += self.steps[start:stop]
+                made.spans.append((node, first, len(made.steps)))
+            made.steps += rest
+
+        count = self.graph.num_forward
+        add(graph.nodes[:count], self.steps[ends[count - 1] if count else 0 : self.num_forward])
+        add(graph.nodes[count:], self.steps[max(ends[-1], self.num_forward) if ends else 0 :])
+        return made
 
     def resolve(self, ref: Ref) -> Ref:
         """`ref` in terms of the root buffer that holds it."""

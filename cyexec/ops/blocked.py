@@ -6,6 +6,8 @@ channel hold finite numbers that nobody reads as channels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,14 +116,17 @@ class EpilogueParams(BlockedConvolutionParams):
     second_range = P.Floats(default=(), doc="Range of clip; slope of leaky.")
 
 
-def geometry_of(p: Any) -> dict[str, Any]:
+@lru_cache(maxsize=4096)  # what follows asks for it at every turn
+def geometry_of(p: Any) -> Mapping[str, Any]:
     """Geometry as `convolution.conv_arguments` gives it."""
     _, (out,) = convolution._infer_shape(p, [p.data_shape, None, None], [None])
     return convolution.conv_arguments(p, p.data_shape, p.num_filter, out)
 
 
-def _algorithm(p: Any, geometry: dict[str, Any]) -> str:
-    return blocked.choose(geometry, "plain" if p.plain else "blocked", p.normalises, p.repacked)
+@lru_cache(maxsize=4096)
+def algorithm_of(p: Any) -> str:
+    """Name of the algorithm that computes a convolution with these parameters."""
+    return blocked.choose(geometry_of(p), "plain" if p.plain else "blocked", p.normalises, p.repacked)
 
 
 def _out_shape(p: Any) -> tuple[int, ...]:
@@ -133,13 +138,13 @@ def _packed_shape(p, ins, outs):
     a = geometry_of(p)
     weight = (p.num_filter, p.data_shape[1] // p.num_group, *p.kernel)
     vectors = [(p.num_filter,)] if p.has_scale else []
-    return [weight, *vectors], [(blocked.packed_size(a, _algorithm(p, a)),)]
+    return [weight, *vectors], [(blocked.packed_size(a, algorithm_of(p)),)]
 
 
 def _pack_lower(low, node):
     a = geometry_of(node.params)
     scale = low.ins[1] if node.params.has_scale else None
-    blocked.add_pack_weights(low, low.ins[0], low.outs[0], a, _algorithm(node.params, a), scale)
+    blocked.add_pack_weights(low, low.ins[0], low.outs[0], a, algorithm_of(node.params), scale)
 
 
 register(
@@ -182,7 +187,7 @@ def _conv_lower(low, node):
     given = dict(zip(epilogue_inputs(p), low.ins))
     a = geometry_of(p)
     blocked.add_conv(
-        low, given["data"], given["packed"], low.outs[0], a, _algorithm(p, a),
+        low, given["data"], given["packed"], low.outs[0], a, algorithm_of(p),
         bias=given.get("bias"), slopes=given.get("slope"), scale=given.get("scale"), shift=given.get("shift"),
         residual=given.get("addend"),
         act1=_act(p.first, p.first_range), act2=_act(p.second, p.second_range),

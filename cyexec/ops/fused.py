@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..kernels import levels
@@ -90,14 +89,32 @@ class _Recorder:
         raise _NotOneStep
 
 
+_chains: dict[tuple, Chain | None] = {}
+_CHAINS_KEPT = 4096
+
+
 def chain_of(node: Any, is_train: bool) -> Chain | None:
     """Return what `node` computes as a chain, or None when it is more than one elementwise step of one dtype."""
     op = node.op
-    if op is None or len(node.shapes) != 1 or not node.inputs:
+    if op is None or len(node.shapes) != 1 or not node.inputs or op.opaque:
         return None
-    dtype = node.dtypes[0]
+    in_shapes, dtype = node.in_shapes, node.dtypes[0]
     if any(d != dtype for d in node.in_dtypes):
         return None
+    # Lowering asks nothing else of a node than this. Passes ask for the chains of the same nodes again and again.
+    key = (op, node.params, dtype, node.shapes[0], is_train, *in_shapes)
+    try:
+        return _chains[key]
+    except KeyError:
+        if len(_chains) >= _CHAINS_KEPT:
+            _chains.clear()
+        made = _chains[key] = _one_step(node, is_train)
+        return made
+
+
+def _one_step(node: Any, is_train: bool) -> Chain | None:
+    """The chain of a node whose inputs and one output have one dtype."""
+    op, dtype = node.op, node.dtypes[0]
     if op.lower is None:
         code = _elementwise_code(op, node.params, dtype)
         return None if code is None else Chain(code, tuple(range(len(node.inputs))), tuple(node.in_shapes))
@@ -115,7 +132,6 @@ def chain_of(node: Any, is_train: bool) -> Chain | None:
     return None if code is None else Chain(code, tuple(r.buffer for r in refs), tuple(r.shape for r in refs))
 
 
-@lru_cache(maxsize=4096)
 def _elementwise_code(op: Op, params: P.Params, dtype: Any) -> tuple | None:
     assert op.elementwise is not None
     return _resolved(op.elementwise(params), dtype)

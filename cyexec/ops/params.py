@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -229,16 +229,30 @@ def _distinct(value: Any) -> Any:
     return "-0.0" if type(value) is float and value == 0 and str(value) == "-0.0" else value
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether equal values of this type are the same to an operator (zeros of two signs are not), and small to keep."""
+    kind = type(value)
+    if kind is float:
+        return value != 0
+    if kind is tuple:
+        return all(type(v) in (int, str) for v in value)
+    return value is None or kind in (bool, int, str) or isinstance(value, np.dtype)
+
+
 def is_hidden(key: str) -> bool:
     """Whether an attribute is the user's (``__lr_mult__`` and the like), not the operator's."""
     return len(key) > 4 and key.startswith("__") and key.endswith("__")
+
+
+_made: dict[tuple, Params] = {}
+_MADE_KEPT = 4096
 
 
 class Params:
     """Parsed parameters of one node. Fields are attributes; equality and hash go by values."""
 
     fields: ClassVar[dict[str, Field]] = {}
-    __slots__ = ("_values", "_key")
+    __slots__ = ("_values", "_key", "_hash")
 
     def __init_subclass__(cls) -> None:
         inherited: dict[str, Field] = {}
@@ -257,8 +271,27 @@ class Params:
             full[name] = field.parse(values[name]) if name in values else field.default
             if full[name] is REQUIRED:
                 raise TypeError(f"{type(self).__name__} needs {name}")
-        self._values = full
-        self._key = (type(self).__name__, tuple(map(_distinct, full.values())))
+        self._set(full)
+
+    def _set(self, values: dict[str, Any]) -> None:
+        self._values = values
+        self._key = (type(self).__name__, tuple(map(_distinct, values.values())))
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """``cls(**values)``, or an equal one that was made before: passes ask for the same few again and again."""
+        key = (cls, *values.items(), *map(type, values.values()))  # types: 1, 1.0 and True are equal
+        try:
+            found = _made.get(key)
+        except TypeError:  # a list, say
+            return cls(**values)
+        if found is None:
+            found = cls(**values)
+            if all(map(_is_plain, values.values())):
+                if len(_made) >= _MADE_KEPT:
+                    _made.clear()
+                _made[key] = found
+        return found  # type: ignore[return-value]  # the class is part of the key
 
     @classmethod
     def parse(cls, attrs: Mapping[str, Any], where: str) -> Params:
@@ -298,8 +331,7 @@ class Params:
                     raise MXNetError(f"{where}: Required parameter {name} of {field.type_name} is not presented")
                 values[name] = field.default
         self = cls.__new__(cls)
-        self._values = {name: values[name] for name in cls.fields}
-        self._key = (cls.__name__, tuple(map(_distinct, self._values.values())))
+        self._set({name: values[name] for name in cls.fields})
         return self
 
     def replace(self, **changes: Any) -> Params:
@@ -318,11 +350,19 @@ class Params:
         """Fields and values, in declaration order."""
         return dict(self._values)
 
+    def as_strings(self) -> dict[str, str]:
+        """Fields that differ from their defaults as the attributes of a symbol file."""
+        return {name: str(value) for name, value in self._values.items() if value != self.fields[name].default}
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Params) and self._key == other._key
+        return self is other or isinstance(other, Params) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        try:
+            return self._hash
+        except AttributeError:  # asked for the first time
+            self._hash: int = hash(self._key)
+            return self._hash
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"

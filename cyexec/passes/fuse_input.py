@@ -56,4 +56,4 @@ def _normalises(node: Node) -> bool:
 def _reads(node: Node) -> bool:
     if node.op is None or node.op.name != "_BlockedConvolution" or node.params.normalises:
         return False
-    return blocked.choose(geometry_of(node.params), "blocked", True) != "depthwise"
+    return not blocked.is_depthwise(geometry_of(node.params))

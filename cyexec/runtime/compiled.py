@@ -66,19 +66,23 @@ def plan_graph(
     """
     guard = GUARD if os.environ.get("CYEXEC_CHECK") else 0
 
-    def planned(candidate: Graph) -> MemoryPlan:
-        return MemoryPlan(share_memory(lower(candidate, compute_all)), time_limit, guard)
+    def placed(program: Program) -> MemoryPlan:
+        return MemoryPlan(share_memory(program.copy()), time_limit, guard)
 
-    plan = planned(graph)
+    def planned(candidate: Graph) -> MemoryPlan:
+        return placed(lower(candidate))
+
+    program = lower(graph, compute_all)
+    plan = placed(program)
     if compute_all:
         return plan
     # An arena that fits the second-level cache is not worth the time of a search.
     if plan.total > WORTH_ORDERING or memory_limit is not None:
-        ordered = order_nodes(graph, quick=time_limit <= 0)
-        if ordered is not graph:
-            other = planned(ordered)
+        ordered = order_nodes(program, quick=time_limit <= 0)
+        if ordered is not program:
+            other = placed(ordered)
             if other.total < plan.total:
-                plan, graph = other, ordered
+                plan = other
     if graph.targets:
         single = single or (lambda: graph)
         plan = _mirrored(single, plan, planned)

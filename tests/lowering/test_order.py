@@ -12,6 +12,7 @@ from cyexec.lowering.alias import share_memory
 from cyexec.lowering.dag import BARRIER, program_dag
 from cyexec.lowering.lower import lower
 from cyexec.lowering.order import in_order, order_nodes
+from cyexec.lowering.program import Program
 from cyexec.passes import add_gradient
 from cyexec.runtime import compiled
 
@@ -30,7 +31,7 @@ def wide_then_narrow(branches: int = 6) -> mx.Symbol:
 
 def test_order_lowers_the_arena(monkeypatch):
     ordered = wide_then_narrow().plan(grad_req="null", x=(64, 64))
-    monkeypatch.setattr(compiled, "order_nodes", lambda graph, quick: graph)
+    monkeypatch.setattr(compiled, "order_nodes", lambda program, quick: program)
     given_order = wide_then_narrow().plan(grad_req="null", x=(64, 64))
     assert ordered.total < given_order.total
 
@@ -45,6 +46,17 @@ def test_backward_stays_behind_forward():
     executor.backward(mx.nd.ones(executor.outputs[0].shape))
     small = wide_then_narrow().simple_bind(mx.cpu(), x=(64, 64), grad_req="null")
     np.testing.assert_array_equal(small.forward(x=x)[0].asnumpy(), executor.outputs[0].asnumpy())
+
+
+def check_same_steps(a: Program, b: Program) -> None:
+    """Whether two programs are the same but for the numbers of their buffers."""
+    numbers: dict[int, int] = {}
+    assert (a.graph, a.num_forward, a.spans) == (b.graph, b.num_forward, b.spans)
+    for x, y in zip(a.steps, b.steps, strict=True):
+        assert (x.kernel, x.args, x.node, x.inplace) == (y.kernel, y.args, y.node, y.inplace)
+        for p, q in zip((*x.reads, *x.writes), (*y.reads, *y.writes), strict=True):
+            assert numbers.setdefault(p.buffer, q.buffer) == q.buffer and p[1:] == q[1:]
+    assert len(set(numbers.values())) == len(numbers)
 
 
 @SLOW
@@ -63,7 +75,8 @@ def test_any_order_gives_the_same_bits(net):
     values = {n: a.astype(np.float32) for n, a in {**net.args, **net.aux}.items()}
     values.update({f"_head_grad_{i}": h.astype(np.float32) for i, h in enumerate(net.heads)})
     wanted = run(graph, {k: v.copy() for k, v in values.items()}, seed=3)
-    for other in (in_order(graph, picked), order_nodes(graph)):
+    for other in (in_order(graph, picked), order_nodes(lower(graph)).graph):
+        check_same_steps(lower(other), lower(graph).in_order(other))
         outputs, grads = run(other, {k: v.copy() for k, v in values.items()}, seed=3)
         for a, b in zip([*outputs, *grads.values()], [*wanted[0], *wanted[1].values()]):
             np.testing.assert_array_equal(a, b)
@@ -71,8 +84,8 @@ def test_any_order_gives_the_same_bits(net):
 
 def test_large_graphs_are_left_in_their_order(monkeypatch):
     monkeypatch.setattr("cyexec.lowering.order.MOST_NODES", 5)
-    graph = wide_then_narrow().simple_bind(mx.cpu(), x=(2, 2), grad_req="null")._graph
-    assert order_nodes(graph) is graph
+    program = lower(wide_then_narrow().simple_bind(mx.cpu(), x=(2, 2), grad_req="null")._graph)
+    assert order_nodes(program) is program
 
 
 @pytest.mark.parametrize("with_gradients", [False, True])
