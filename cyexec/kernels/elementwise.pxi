@@ -15,7 +15,7 @@
 # is written out where wanted); integers wrap.
 import numpy as np
 
-from cyexec.kernels.elementwise_program import InstructionInfo, assign_tiles, compile_chain, merge_dimensions
+from cyexec.kernels.elementwise_program import InstructionInfo, chain_compiler, merge_dimensions
 from cyexec.kernels.step cimport Span, Step, Team, share
 
 cdef extern from "elementwise_table.h" nogil:
@@ -41,6 +41,7 @@ TABLE = {
     EW_TABLE[i].name.decode(): InstructionInfo(i, EW_TABLE[i].inputs, EW_TABLE[i].cost) for i in range(EW_COUNT)
 }
 INSTRUCTIONS = frozenset(TABLE)
+COMPILE = chain_compiler(TABLE)
 
 
 cdef struct Instruction:
@@ -108,8 +109,7 @@ cdef class Elementwise(Step):
         shared = [
             {w for w in range(len(writes)) if bases[len(reads) + w] == bases[r]} for r in range(len(reads))
         ]
-        program, weight = compile_chain(code, results, uniform, shared, TABLE)
-        program, self.num_tiles = assign_tiles(program, len(reads), len(writes))
+        program, self.num_tiles, weight = COMPILE(code, results, uniform, shared, len(writes))
         self.count = len(program)
         if len(reads) + len(writes) + self.num_tiles > MAX_REGISTERS:
             raise ValueError(f"Elementwise: chain of {len(code)} instructions is too long")

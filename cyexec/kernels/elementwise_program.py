@@ -6,8 +6,10 @@ Done once, at bind. A value of the chain is ("read", operand), ("write", destina
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import copysign
 from typing import NamedTuple
 
 Value = tuple[str, int]
@@ -221,3 +223,25 @@ def assign_tiles(program: Sequence[Line], num_reads: int, num_writes: int) -> tu
             tiles[line.out] = free.pop()
         placed.append((line.name, args, line.scalar, scalar_from, line.uniform, register(line.out)))
     return placed, num_tiles
+
+
+Placed = tuple[list[tuple], int, float]
+
+
+def chain_compiler(table: Mapping[str, InstructionInfo]) -> Callable[..., Placed]:
+    """Return ``compile(code, results, uniform_reads, shared)``: `compile_chain`, then `assign_tiles`.
+
+    Equal chains are compiled once: a network has many layers of a kind. The results are shared and must not be changed.
+    """
+
+    @lru_cache(maxsize=1024)
+    def compiled(code: tuple, signs: tuple, results: tuple, uniform: tuple, shared: tuple, num_writes: int) -> Placed:
+        program, weight = compile_chain(code, results, uniform, shared, table)
+        placed, num_tiles = assign_tiles(program, len(uniform), num_writes)
+        return placed, num_tiles, weight
+
+    def compile(code: tuple, results: tuple, uniform: Sequence[bool], shared: Sequence[set[int]], num_writes: int) -> Placed:
+        signs = tuple([copysign(1.0, scalar) for _, _, scalar in code])  # 0.0 and -0.0 are equal
+        return compiled(code, signs, results, tuple(uniform), tuple(map(frozenset, shared)), num_writes)
+
+    return compile

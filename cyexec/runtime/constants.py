@@ -14,9 +14,12 @@ import weakref
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..context import cpu
 from ..graph.graph import Entry, Graph, Node, topological
 from ..kernels import levels
+from ..kernels.step import Step
 from ..lowering.alias import share_memory
 from ..lowering.lower import lower
 from ..lowering.memory import MemoryPlan
@@ -73,7 +76,7 @@ class Constant:
     """
 
     def __init__(self, node: Node, inputs: Sequence[NDArray], before: Sequence[Constant]):
-        self._before = tuple(before)  # kept alive, and made anew first
+        self._before = tuple(before)  # kept alive
         self._inputs = tuple(inputs)
         self._program, self._plan = _compiled(node)
         ctx = inputs[0]._ctx if inputs else cpu()
@@ -81,27 +84,32 @@ class Constant:
         own = [x._storage for x in inputs if not any(x is y for b in before for y in b.arrays)]
         self.storages: tuple[Storage, ...] = tuple(dict.fromkeys([*own, *(s for b in before for s in b.storages)]))
         self._watch = Watch(list(self.storages))
-        self._schedule: Schedule | None = None
+        self._steps: list[Step] | None = None
 
-    def refresh(self) -> None:
-        """Compute the arrays if a parameter has been written since they were last computed."""
-        with _LOCK:
-            if not self._watch.changed():
-                return
-            for constant in self._before:
-                constant.refresh()
-            schedule = self._schedule or self._make_schedule()
-            # Marked first: a write while the steps run is noticed next time.
-            self._watch.mark()
-            try:
-                schedule.run(0, len(schedule), 0)
-            except BaseException:  # Ctrl-C
-                self._watch.forget()
-                raise
+    def is_stale(self) -> bool:
+        """Whether a parameter has been written since the arrays were last computed."""
+        return self._watch.changed()
 
-    def _make_schedule(self) -> Schedule:
-        """Steps over the arrays. They are kept, unless they work in scratch memory, which is not worth keeping."""
-        scratch = allocate_bytes(self._plan.total)
+    def mark(self) -> None:
+        """Count as computed. Before the steps run: a write while they do is noticed next time."""
+        self._watch.mark()
+
+    def forget(self) -> None:
+        """Count as stale."""
+        self._watch.forget()
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes that `steps` work in beside the arrays."""
+        return self._plan.total
+
+    def steps(self, scratch: np.ndarray) -> list[Step]:
+        """Steps that compute the arrays from the inputs.
+
+        They are kept, unless they work in `scratch`, which is not worth keeping.
+        """
+        if self._steps is not None:
+            return self._steps
         arrays = {"arg": self._inputs, "output": self.arrays}
 
         def memory(root: int) -> Memory:
@@ -110,10 +118,10 @@ class Constant:
                 return arrays[spec.kind][spec.number]._array, 0
             return scratch, self._plan.offset(root)
 
-        schedule = Schedule(materialize(self._program, memory))
-        if self._plan.total == 0:
-            self._schedule = schedule
-        return schedule
+        steps = materialize(self._program, memory)
+        if self.scratch_bytes == 0:
+            self._steps = steps
+        return steps
 
 
 class Constants:
@@ -152,13 +160,21 @@ class Constants:
 
     def refresh(self) -> None:
         """Make constants anew whose parameters have been written. Costs nanoseconds a parameter when none has."""
-        if self._watch.changed():
+        if not self._watch.changed():
+            return
+        with _LOCK:
             self._watch.mark()
+            stale = [c for c in self._all if c.is_stale()]  # in an order in which each comes after those it reads
+            scratch = allocate_bytes(max((c.scratch_bytes for c in stale), default=0))
             try:
-                for constant in self._all:
-                    constant.refresh()
-            except BaseException:
+                for constant in stale:
+                    constant.mark()
+                schedule = Schedule([step for c in stale for step in c.steps(scratch)])
+                schedule.run(0, len(schedule), 0)
+            except BaseException:  # Ctrl-C
                 self._watch.forget()
+                for constant in stale:
+                    constant.forget()
                 raise
 
     @property

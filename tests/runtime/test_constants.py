@@ -105,11 +105,11 @@ def test_interrupted_refresh_is_done_again(monkeypatch):
     executor.forward()
     executor.arg_dict["conv_weight"][:] = 0.1
 
-    def interrupt(self):
+    def interrupt(self, scratch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(constants.Constant, "refresh", interrupt)
+        patch.setattr(constants.Constant, "steps", interrupt)
         with pytest.raises(KeyboardInterrupt):
             executor.forward()
     np.testing.assert_array_equal(executor.forward()[0].asnumpy(), fresh_output(executor))
