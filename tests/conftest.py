@@ -1,4 +1,14 @@
-"""Options of the tests."""
+"""Options of the tests, and what each of them starts from."""
+
+import pytest
+
+from cyexec.runtime import programs
+
+
+@pytest.fixture(autouse=True)
+def no_programs_kept():
+    """A test that changes how programs are made must not find one that was made before."""
+    programs.clear()
 
 
 def pytest_addoption(parser):

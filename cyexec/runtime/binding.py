@@ -17,13 +17,14 @@ from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
 from ..ndarray.storage import Storage, allocate_bytes
 from ..ops.infer import is_full, product
-from ..passes import hoist_constants, pipeline, place_devices
+from ..passes import hoist_constants, place_devices
 from ..symbol.node import auxiliary, topological
 from ..symbol.subgraph import subgraphs_of
 from ..symbol.unroll import unrolled
 from .arena import Arena
-from .compiled import LEAST, plan_graph
-from .executor import Executor, mode_graph, numbered_contexts, with_gradients, zeros
+from .compiled import LEAST
+from .executor import Executor, numbered_contexts, zeros
+from .programs import planned_program
 
 if TYPE_CHECKING:
     from ..symbol import Symbol
@@ -369,11 +370,8 @@ def plan(
     known = {n: tuple(-1 if int(d) == 0 else int(d) for d in s) for n, s in shapes.items()}
     graph = _inferred_graph(symbol, known, dtypes)
     wanted = [(i, r) for i, r in enumerate(_requests(grad_req, names)) if r != "null"]
-    _, split = mode_graph(graph, bool(wanted), wanted)
-    return plan_graph(
-        split.graph, plan_time_limit or 0.0, as_bytes(memory_limit),
-        single=lambda: pipeline.optimize(with_gradients(graph, bool(wanted), wanted), join=False),
-    )  # fmt: skip
+    limit = as_bytes(memory_limit)
+    return planned_program(graph, bool(wanted), wanted, time_limit=plan_time_limit or 0.0, memory_limit=limit).plan
 
 
 def reshape_executor(

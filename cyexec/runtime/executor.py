@@ -14,10 +14,10 @@ from ..graph.mxnet_text import UnknownGradientError, bound_text
 from ..graph.to_symbol import graph_symbol
 from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
-from ..passes import add_gradient, hoist_constants, join_dense, pipeline
 from .arena import Arena
-from .compiled import Compiled, plan_graph
+from .compiled import Compiled
 from .constants import Constants
+from .programs import mode_graph, planned_program
 from .seeds import next_seed
 
 if TYPE_CHECKING:
@@ -45,32 +45,6 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype, ctx: Context) -> NDArray:
 def numbered_contexts(ctx: Context, group2ctx: Mapping[str, Context] | None) -> list[Context]:
     """Contexts by the number that `Node.ctx` has for them; 0 is the executor's own."""
     return list(dict.fromkeys([ctx, *(group2ctx or {}).values()]))
-
-
-def with_gradients(graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]]) -> Graph:
-    """The graph of one mode before any pass but the gradient."""
-    moded = Graph(graph.outputs, (), is_train)
-    return add_gradient.run(join_dense.run(moded), requests) if requests else moded
-
-
-def mode_graph(
-    graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]], monitored: bool = False
-) -> tuple[Graph, hoist_constants.Split]:
-    """The graph of one mode, with gradients where `requests` asks for some.
-
-    Returns
-    -------
-    whole : Graph
-        Optimised, unless a monitor wants to see every node of the user's as it is.
-    split : Split
-        The same in two parts: what is kept while parameters do not change, and what runs.
-    """
-    whole = with_gradients(graph, is_train, requests)
-    if not monitored:
-        whole = pipeline.optimize(whole)
-    if monitored or is_train or requests:
-        return whole, hoist_constants.Split(whole, ())
-    return whole, hoist_constants.run(whole)
 
 
 class Executor:
@@ -149,12 +123,10 @@ class Executor:
         found = self._programs.get((is_train, gradients, monitored))
         if found is None:
             requests = self._requests if gradients else ()
-            whole, (graph, entries) = mode_graph(self._graph, is_train, requests, monitored)
+            whole, entries, plan = planned_program(
+                self._graph, is_train, requests, monitored, self._plan_time_limit, self._memory_limit
+            )
             constants = Constants(entries, self._external) if entries else None
-            plan = plan_graph(
-                graph, self._plan_time_limit, self._memory_limit, monitored,
-                single=lambda: pipeline.optimize(with_gradients(self._graph, is_train, requests), join=False),
-            )  # fmt: skip
             for i in plan.program.needed_heads:
                 if i not in self._heads:
                     like = self._graph.outputs[i]
@@ -461,7 +433,7 @@ class Executor:
             text = bound_text(self._symbol, [i for i, _ in self._requests], self._ctx, self._group2ctx)
         except UnknownGradientError:
             # MXNet could not have bound it: show the gradients we have.
-            text = graph_symbol(mode_graph(self._graph, True, self._requests)[0], with_targets=True).debug_str()
+            text = graph_symbol(mode_graph(self._graph, True, self._requests), with_targets=True).debug_str()
         return (
             f"{text.rstrip(chr(10))}\n{plan.to_text()}\n"
             f"Total {plan.total // MB} MB allocated\n"
