@@ -83,7 +83,7 @@ def _blocks(rows, width):
 
 
 def _uses_batch(low, p):
-    return low.is_train and not p.use_global_stats
+    return low.is_train and _learns(p)
 
 
 def batch_norm_lower(low, node):
@@ -91,8 +91,6 @@ def batch_norm_lower(low, node):
     channels, planes, size = _layout(p, x.shape)
     wide = mean.dtype
     scale = [] if p.fix_gamma else [gamma]
-    if p.fix_gamma and low.is_train and node.inputs[1].node.kind == "arg":
-        low.fill(gamma, 1)  # as MXNet does: checkpoints of trained networks hold ones
     by_column = size == 1
     x_wide = low.cast(x, wide)
     matrix = x_wide.reshape(-1, channels) if by_column else x_wide.reshape(planes, size)
@@ -122,9 +120,15 @@ def batch_norm_lower(low, node):
         low.cast(y_wide, y.dtype, y)
 
 
+def _learns(p) -> bool:
+    return not p.use_global_stats
+
+
 def batch_norm_gradient(g, node, ograds):
     if ograds[0] is None:
-        return [None] * 5
+        if not g.is_train or not _learns(node.params):
+            return [None] * 5
+        ograds = [g.zeros_like(node[0])]
     data, gamma, _, moving_mean, moving_var = node.inputs
     made = g.node(
         "_backward_BatchNorm", ograds[0], data, gamma, node[1], node[2], moving_mean, moving_var,
@@ -226,11 +230,10 @@ _DOC = """Normalise every channel to zero mean and unit variance, then scale by 
 
 In training the mean and the (biased) variance are those of the batch; for inference, and with `use_global_stats`, they
 are the moving averages. With MXNet, a *backward* pass updates the moving averages, once, not the forward pass:
-``moving = momentum * moving + (1 - momentum) * batch``; so does this operator. With `fix_gamma` gamma counts as
-one; MXNet also sets the array to one in every forward pass, this operator does so when training, so that saved parameters
-are equal, and never changes an argument in inference. The third output, called ``var``, is 1 / sqrt(variance + eps), as
-in MXNet. Gradients that arrive at mean and var are ignored, as in MXNet. Scale, shift and statistics of
-float16 data are float32.
+``moving = momentum * moving + (1 - momentum) * batch``; so does this operator, also where a BlockGrad lets nothing arrive.
+With `fix_gamma` gamma counts as one, and an executor with gradients sets the array to one, as MXNet does. The third output,
+called ``var``, is 1 / sqrt(variance + eps), as in MXNet. Gradients that arrive at mean and var are ignored, as in MXNet.
+Scale, shift and statistics of float16 data are float32.
 """
 
 register(
@@ -246,6 +249,7 @@ register(
         infer_shape=batch_norm_shape,
         infer_dtype=batch_norm_dtype,
         gradient=batch_norm_gradient,
+        learns=_learns,
         lower=batch_norm_lower,
         reference=batch_norm_numpy,
         cases=(
@@ -283,6 +287,7 @@ for _name, _what, _params, _needed in (
             infer_shape=batch_norm_shape,
             infer_dtype=batch_norm_dtype,
             gradient=batch_norm_gradient,
+            learns=_learns,
             lower=batch_norm_lower,
             reference=batch_norm_numpy,
             cases=(_case((2, 3, 4), {"fix_gamma": False, **_needed}),),

@@ -33,8 +33,6 @@ def _partial(low, x: Ref) -> Ref:
 
 def _lower(low, node):
     p, (x, gamma, beta, _, _), (y, mean, inverse) = node.params, low.ins, low.outs
-    if p.fix_gamma and node.inputs[1].node.kind == "arg":
-        low.fill(gamma, 1)  # as `batch_norm.batch_norm_lower`
     low.step("blocked_norm.Moments", [x], [mean, inverse, _partial(low, x)], dtype=x.dtype, eps=p.eps)
     if low.used(0):
         scale = [] if p.fix_gamma else [gamma]

@@ -106,6 +106,8 @@ class Op:
         call is not kept for the next.
     loss : bool
         Backward needs no head gradient of it; where its gradient reads one all the same, a missing one counts as ones.
+    learns : callable, optional
+        (params) -> whether its backward step in training updates auxiliary states: it is taken where no gradient arrives, too.
     numbers : callable, optional
         (params) -> the `numbers` argument of each of its steps that has one, in order. Parameters enter nothing else: calls
         that differ in them share one compiled program.
@@ -132,6 +134,7 @@ class Op:
     random: bool = False
     opaque: bool = False
     loss: bool = False
+    learns: Callable[[Any], bool] | None = None
     numbers: Callable[[Any], list[tuple[float, ...]]] | None = None
     cases: tuple[Case, ...] = ()
 

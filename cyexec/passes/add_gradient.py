@@ -20,7 +20,7 @@ def head_gradient(number: int, entry: Entry) -> Node:
     return Node(None, None, (), name, (entry.shape,), (entry.dtype,), "head_grad", ctx, number=number)
 
 
-def _needs_gradient(graph: Graph, wanted: set[int]) -> set[Node]:
+def needs_gradient(graph: Graph, wanted: set[int]) -> set[Node]:
     """Nodes on a path from a wanted argument."""
     needed: set[Node] = set()
     for node in graph.nodes:
@@ -44,6 +44,15 @@ def _sum(g: Builder, parts: list[Entry]) -> Entry:
     return total
 
 
+def _only_last(igrads: Sequence[Entry | None], needed: Sequence[bool]) -> list[Entry | None]:
+    """Keep one gradient, so that the step which makes it stays: all are zeros, and zeros need not travel further.
+
+    The last, since parameters come after data.
+    """
+    last = max((i for i, made in enumerate(igrads) if made is not None and needed[i]), default=None)
+    return [made if i == last else None for i, made in enumerate(igrads)]
+
+
 def run(graph: Graph, requests: Sequence[tuple[int, str]]) -> Graph:
     """Return `graph` with gradient targets, one for each request, in their order.
 
@@ -57,7 +66,7 @@ def run(graph: Graph, requests: Sequence[tuple[int, str]]) -> Graph:
     MXNetError
         A gradient reaches an operator that has none, or an operator's gradient has a wrong shape.
     """
-    needed = _needs_gradient(graph, {number for number, _ in requests})
+    needed = needs_gradient(graph, {number for number, _ in requests})
     g = Builder(graph.is_train)
     parts: dict[Entry, list[Entry]] = {}
     for i, entry in enumerate(graph.outputs):
@@ -70,12 +79,15 @@ def run(graph: Graph, requests: Sequence[tuple[int, str]]) -> Graph:
         g.at(node)
         have = [parts.pop(Entry(node, i), None) for i in range(len(node.shapes))]
         ograds = [_sum(g, parts_of) if parts_of else None for parts_of in have]
-        if all(o is None for o in ograds):
-            continue
         assert node.op is not None
+        reached = any(o is not None for o in ograds)
+        if not reached and not (graph.is_train and node.op.learns is not None and node.op.learns(node.params)):
+            continue
         if node.op.gradient is None:
             raise MXNetError(f"{node.describe()}: operator {node.op.name} is not differentiable: it has no gradient")
         igrads = node.op.gradient(g, node, ograds)
+        if not reached:
+            igrads = _only_last(igrads, [e.node in needed for e in node.inputs])
         for entry, made in zip(node.inputs, igrads):
             if made is None or entry.node not in needed:
                 continue

@@ -17,6 +17,7 @@ from ..ndarray import NDArray
 from .arena import Arena
 from .compiled import Compiled
 from .constants import Constants
+from .fixed_gammas import FixedGammas
 from .programs import mode_graph, planned_program
 from .seeds import next_seed
 
@@ -107,6 +108,8 @@ class Executor:
             "head_grad": self._heads,
             "grad": [grads[i] for i, _ in self._requests],  # type: ignore[misc]  # a request has an array
         }
+        # None: nothing to look after in every forward.
+        self._fixed_gammas = (FixedGammas(graph, self._requests, args) or None) if self._requests else None
         self._programs: dict[tuple[bool, bool, bool], Compiled] = {}
         self._monitor: Callable[[str, NDArray], Any] | None = None
         self._monitor_all = False
@@ -173,6 +176,8 @@ class Executor:
         seed = next_seed() if compiled.is_random else 0
         self._last_mode = is_train
         self._last_seed = seed
+        if self._fixed_gammas is not None:
+            self._fixed_gammas.set()
         if self._monitor is not None:
             self._run_monitored(compiled, 0, compiled.program.num_forward, seed)
         else:
@@ -245,6 +250,8 @@ class Executor:
         self._set_arguments(values)
         if update is not None:
             update.prepare()
+        if self._fixed_gammas is not None:
+            self._fixed_gammas.set()
         self._last_mode = True
         self._last_seed = next_seed() if compiled.is_random else 0
         compiled.run_joined(joined, self._last_seed)

@@ -1,6 +1,7 @@
 """Sums of gradients; what each operator's gradient is, its own cases test."""
 
 import numpy as np
+import pytest
 
 import cyexec as mx
 
@@ -38,3 +39,21 @@ def test_contributions_add_up():
         head = head * slopes[k]
         wanted = wanted + head.T @ inputs[k]
     np.testing.assert_allclose(executor.grad_dict["weight"].asnumpy(), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("fixed", [(), ("bn_beta",), ("bn_gamma", "bn_beta"), ("data", "bn_gamma", "bn_beta")])
+def test_moving_averages_learn_behind_a_blocked_gradient(fixed):
+    """As in MXNet: a BatchNorm on the way from an argument with a gradient takes its backward step, whatever arrives there."""
+    x = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc")
+    normed = mx.sym.BatchNorm(mx.sym.BatchNorm(x, name="first"), name="bn", momentum=0.5)
+    requests = {n: "null" if n in fixed else "write" for n in normed.list_arguments()}
+    executor = mx.sym.BlockGrad(normed).simple_bind(mx.cpu(), data=(4, 3), grad_req=requests)
+    for array in executor.arg_arrays:
+        array[:] = mx.nd.array(np.random.RandomState(0).uniform(-1, 1, array.shape))
+    executor.forward(is_train=True)
+    moving = [executor.aux_dict[name + "_moving_mean"] for name in ("first", "bn")]
+    assert not any(array.asnumpy().any() for array in moving)
+    executor.backward(mx.nd.ones((4, 2)))
+    assert all(array.asnumpy().all() for array in moving)
+    for gradient in executor.grad_dict.values():
+        assert gradient is None or not gradient.asnumpy().any()
