@@ -172,8 +172,7 @@ def add_levels(extension: Extension) -> list[Extension]:
 def plain_extensions() -> list[Extension]:
     """Modules that are not levelled: built once, for the base."""
     extensions = [Extension(SHARED, [], extra_compile_args=["-O2"], extra_link_args=LINK)]
-    sources = [*Path("cyexec").rglob("*.pyx"), *Path("planner").rglob("*.pyx")]
-    for path in sorted(sources):
+    for path in sorted(Path("cyexec").rglob("*.pyx")):
         name = ".".join(path.with_suffix("").parts)
         openmp = ["-fopenmp"] if "prange" in path.read_text() or "parallel" in path.read_text() else []
         extensions.append(
@@ -188,6 +187,14 @@ def plain_extensions() -> list[Extension]:
             )
         )
     return extensions
+
+
+def planner_extensions() -> list[Extension]:
+    """The planner's modules, as `planner/pyproject.toml` builds them alone: they need nothing of cyexec."""
+    return [
+        Extension(f"planner.{path.stem}", [str(path)], extra_compile_args=FLAGS, extra_link_args=LINK)
+        for path in sorted(Path("planner").glob("*.pyx"))
+    ]
 
 
 def remove_orphans() -> None:
@@ -240,15 +247,16 @@ class ParallelBuild(build_ext):
 def translate() -> list[Extension]:
     """All extensions, their Cython sources translated to C."""
     plain, families = plain_extensions(), family_extensions()
-    translated = cythonize(
-        plain + families,
+    options = dict(
         compiler_directives=DIRECTIVES,
-        shared_utility_qualified_name=SHARED,
         build_dir=str(TRANSLATED),
         nthreads=0,  # processes of cythonize's own have hung here; all of it takes 13 s
         show_all_warnings=False,
         quiet=True,
     )
+    translated = cythonize(plain + families, shared_utility_qualified_name=SHARED, **options)
+    # A module of shared code would make `import planner` import all of cyexec.
+    translated += cythonize(planner_extensions(), **options)
     families_names = {extension.name for extension in families}
     extensions = []
     for extension in translated:

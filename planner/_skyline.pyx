@@ -1,3 +1,4 @@
+# cython: cdivision=True
 """Blocks, some placed and some not yet, and what follows from that: the state of the exact search.
 
 A section is a maximal set of blocks alive together. What lies below the `floor` of a section is closed: placed, or wasted.
