@@ -279,13 +279,13 @@ class Builder:
         self.attrs = {k: v for k, v in node.attrs.items() if is_hidden(k)}
         return self
 
-    def node(self, op_name: str, *inputs: Entry, **params: Any) -> Node:
-        """Apply an operator and return its node."""
+    def node(self, op_name: str, *inputs: Entry, like: Params | None = None, **params: Any) -> Node:
+        """Apply an operator and return its node. Parameters that are not given are as in `like`."""
         op = registry.get(op_name)
         count = self._counts.get(self.prefix, 0)
         self._counts[self.prefix] = count + 1
         name = f"{self.prefix}{count}" if count else self.prefix
-        return make_node(op, op.params.of(**params), inputs, name, self.ctx, self.attrs)
+        return make_node(op, op.params.of(like, **params), inputs, name, self.ctx, dict(self.attrs))
 
     def __call__(self, op_name: str, *inputs: Entry, **params: Any) -> Any:
         made = self.node(op_name, *inputs, **params)

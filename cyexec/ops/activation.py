@@ -182,7 +182,7 @@ def _leaky_gradient(g, node, ograds):
     if p.act_type == "rrelu" and g.is_train:
         return [g("elemwise_mul", ograds[0], node[1])]
     if p.act_type != "prelu":
-        return [g("_backward_LeakyReLU", ograds[0], x, **p.as_dict())]
+        return [g("_backward_LeakyReLU", ograds[0], x, like=p)]
     got = g("_backward_prelu", ograds[0], x, gamma[0])
     return list(got)
 

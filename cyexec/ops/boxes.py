@@ -152,7 +152,7 @@ def _nms_lower(low, node):
 
 
 def _nms_gradient(g, node, ograds):
-    return [None if ograds[0] is None else g("_backward_box_nms", ograds[0], node[1], **node.params.as_dict())]
+    return [None if ograds[0] is None else g("_backward_box_nms", ograds[0], node[1], like=node.params)]
 
 
 def _nms_numpy(p, data, is_train):

@@ -160,7 +160,7 @@ def _lower(low, node):
 
 
 def _gradient(g, node, ograds):
-    made = g.node("_backward_Convolution", ograds[0], *node.inputs[:2], **node.params.as_dict())
+    made = g.node("_backward_Convolution", ograds[0], *node.inputs[:2], like=node.params)
     return [made[i] for i in range(len(node.inputs))]
 
 

@@ -121,7 +121,7 @@ register(
         infer_shape=_shape,
         infer_dtype=float_dtype,
         gradient=lambda g, node, ograds: list(
-            g("_backward_Correlation", ograds[0], *node.inputs, **node.params.as_dict())
+            g("_backward_Correlation", ograds[0], *node.inputs, like=node.params)
         ),
         lower=_lower,
         reference=_reference,

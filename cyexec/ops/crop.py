@@ -155,7 +155,7 @@ def _diag_gradient(g, node, ograds):
     p = node.params
     if len(node.in_shapes[0]) == 1:
         return [g("diag", ograds[0], k=p.k)]
-    return [g("_backward_diag", ograds[0], shape=node.in_shapes[0], **p.as_dict())]
+    return [g("_backward_diag", ograds[0], shape=node.in_shapes[0], like=p)]
 
 
 def _backward_diag_lower(low, node):

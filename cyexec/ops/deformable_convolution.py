@@ -142,7 +142,7 @@ def _lower(low, node):
 
 def _gradient(g, node, ograds):
     name = "_backward_DeformableConvolution" if not _masked(node.params) else "_backward_ModulatedDeformableConvolution"
-    made = g.node(name, ograds[0], *node.inputs, **node.params.as_dict())
+    made = g.node(name, ograds[0], *node.inputs, like=node.params)
     return [made[i] for i in range(len(node.inputs))]
 
 

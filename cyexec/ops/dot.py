@@ -60,7 +60,7 @@ def add_product_gradients(low, p, sizes: Sizes, alpha: float = 1.0) -> None:
 
 def _gradient(name):
     def gradient(g, node, ograds):
-        return list(g(name, ograds[0], *node.inputs, **node.params.as_dict()))
+        return list(g(name, ograds[0], *node.inputs, like=node.params))
 
     return gradient
 

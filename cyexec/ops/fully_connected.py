@@ -67,7 +67,7 @@ def _lower(low, node):
 
 def _gradient(g, node, ograds):
     inputs = node.inputs[:2]
-    made = g.node("_backward_FullyConnected", ograds[0], *inputs, **node.params.as_dict())
+    made = g.node("_backward_FullyConnected", ograds[0], *inputs, like=node.params)
     return [made[i] for i in range(len(node.inputs))]
 
 

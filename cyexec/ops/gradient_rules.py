@@ -70,7 +70,7 @@ register(
         doc="Compute a * x * x + b * x + c.",
         params=QuadraticParams,
         infer_shape=same_shape,
-        gradient=lambda g, node, ograds: [_slope(g, ograds[0], node.inputs[0], **node.params.as_dict())],
+        gradient=lambda g, node, ograds: [_slope(g, ograds[0], node.inputs[0], like=node.params)],
         elementwise=elementwise(lambda p, x: x * x * p.a + x * p.b + p.c),
         reference=lambda p, x, is_train: p.a * x * x + p.b * x + p.c,
         cases=(Case({"data": (3, 4)}, {"a": 2.0, "b": -3.0, "c": 0.5}, dtypes=_FLOATS),),

@@ -306,7 +306,7 @@ def _resize_gradient(g, node, ograds):
     data = node.inputs[0]
     if data.dtype.kind != "f":
         return [None]
-    return [g("_backward_image_resize", ograds[0], shape=data.shape, **node.params.as_dict())]
+    return [g("_backward_image_resize", ograds[0], shape=data.shape, like=node.params)]
 
 
 def _backward_resize_lower(low, node):

@@ -29,7 +29,7 @@ def _shape(p, ins, outs):
 
 
 def _gradient(g, node, ograds):
-    return [g("_backward_IdentityAttachKLSparseReg", ograds[0], *node.inputs, **node.params.as_dict()), None]
+    return [g("_backward_IdentityAttachKLSparseReg", ograds[0], *node.inputs, like=node.params), None]
 
 
 def _backward_lower(low, node):

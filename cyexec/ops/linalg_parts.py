@@ -161,7 +161,7 @@ register_unary(
     "extracttrian",
     "Extract triangles of square matrices as vectors.",
     _extracttrian_shape,
-    lambda g, node, ograds: [g("_linalg_maketrian", ograds[0], **node.params.as_dict())],
+    lambda g, node, ograds: [g("_linalg_maketrian", ograds[0], like=node.params)],
     _extracttrian_lower,
     lambda p, a, is_train: a[_trian_index(p, a.shape[-1])],
     (
@@ -174,7 +174,7 @@ register_unary(
     "maketrian",
     "Construct triangular matrices from vectors.",
     _maketrian_shape,
-    lambda g, node, ograds: [g("_linalg_extracttrian", ograds[0], **node.params.as_dict())],
+    lambda g, node, ograds: [g("_linalg_extracttrian", ograds[0], like=node.params)],
     _maketrian_lower,
     _maketrian_numpy,
     (

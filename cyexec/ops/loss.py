@@ -106,7 +106,7 @@ def _softmax_output_lower(low, node):
 def _softmax_output_gradient(g, node, ograds):
     heads = (ograds[0],) if node.params.out_grad and ograds[0] is not None else ()
     p = node.params if heads else node.params.replace(out_grad=False)
-    return [g("_backward_SoftmaxOutput", node[0], node.inputs[1], *heads, **p.as_dict()), None]
+    return [g("_backward_SoftmaxOutput", node[0], node.inputs[1], *heads, like=p), None]
 
 
 def _softmax_output_grad_lower(low, node):
@@ -309,7 +309,7 @@ register(
         doc="Hand data on as a loss: its gradient is grad_scale, whatever the head gradient.",
         params=MakeLossParams,
         infer_shape=same_shape,
-        gradient=lambda g, node, ograds: [g("_backward_MakeLoss", node.inputs[0], **node.params.as_dict())],
+        gradient=lambda g, node, ograds: [g("_backward_MakeLoss", node.inputs[0], like=node.params)],
         lower=_lower_copy,
         reference=lambda p, x, is_train: x,
         cases=(
@@ -360,7 +360,7 @@ register(
         params=SVMParams,
         inputs=("data", "label"),
         infer_shape=_svm_shape,
-        gradient=lambda g, node, ograds: [g("_backward_SVMOutput", *node.inputs, **node.params.as_dict()), None],
+        gradient=lambda g, node, ograds: [g("_backward_SVMOutput", *node.inputs, like=node.params), None],
         lower=_lower_copy,
         reference=lambda p, x, label, is_train: x,
         cases=(

@@ -63,7 +63,7 @@ def lrn_lower(low, node):
 def lrn_gradient(g, node, ograds):
     if ograds[0] is None:
         return [None]
-    return [g("_backward_LRN", ograds[0], node.inputs[0], node[1], **node.params.as_dict())]
+    return [g("_backward_LRN", ograds[0], node.inputs[0], node[1], like=node.params)]
 
 
 def lrn_backward_lower(low, node):

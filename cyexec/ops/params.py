@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from math import copysign
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -225,18 +226,16 @@ class Floats(Field):
 
 
 def _distinct(value: Any) -> Any:
-    """`value`, or something else that is unequal to 0.0 for -0.0: they compare equal but do not compute the same."""
-    return "-0.0" if type(value) is float and value == 0 and str(value) == "-0.0" else value
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether equal values of this type are the same to an operator (zeros of two signs are not), and small to keep."""
+    """`value`, or something unequal to it if it has a -0.0: zeros of two signs are equal but do not compute the same."""
     kind = type(value)
     if kind is float:
-        return value != 0
-    if kind is tuple:
-        return all(type(v) in (int, str) for v in value)
-    return value is None or kind in (bool, int, str) or isinstance(value, np.dtype)
+        return "-0.0" if value == 0 and copysign(1.0, value) < 0 else value
+    return tuple(map(_distinct, value)) if kind is tuple else value
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a value may be kept for as long as the process lives: no object of the user's."""
+    return value is None or isinstance(value, (bool, int, float, str, tuple, np.dtype))
 
 
 def is_hidden(key: str) -> bool:
@@ -262,15 +261,20 @@ class Params:
         # A field that a subclass names again stands where it names it: positional arguments come in MXNet's order.
         cls.fields = {**{n: f for n, f in inherited.items() if n not in own}, **own}
 
-    def __init__(self, **values: Any):
-        unknown = set(values) - set(self.fields)
+    def __init__(self, like: Params | None = None, /, **values: Any):
+        given = values if like is None else {**like._values, **values}
+        parsed = () if like is None else [n for n, f in like.fields.items() if self.fields.get(n) is f and n not in values]
+        unknown = set(given) - set(self.fields)
         if unknown:
             raise TypeError(f"{type(self).__name__} has no parameter {sorted(unknown)}")
         full = {}
         for name, field in self.fields.items():
-            full[name] = field.parse(values[name]) if name in values else field.default
-            if full[name] is REQUIRED:
+            if name in given:
+                full[name] = given[name] if name in parsed else field.parse(given[name])
+            elif field.default is REQUIRED:
                 raise TypeError(f"{type(self).__name__} needs {name}")
+            else:
+                full[name] = field.default
         self._set(full)
 
     def _set(self, values: dict[str, Any]) -> None:
@@ -278,16 +282,19 @@ class Params:
         self._key = (type(self).__name__, tuple(map(_distinct, values.values())))
 
     @classmethod
-    def of(cls, **values: Any) -> Self:
-        """``cls(**values)``, or an equal one that was made before: passes ask for the same few again and again."""
-        key = (cls, *values.items(), *map(type, values.values()))  # types: 1, 1.0 and True are equal
+    def of(cls, like: Params | None = None, /, **values: Any) -> Self:
+        """``cls(**values)``, with what is not among `values` as `like` has it, which may be of another class.
+
+        Passes ask for the same few again and again: equal ones are made once.
+        """
+        key = (cls, like, *values, *map(_distinct, values.values()), *map(type, values.values()))  # 1, 1.0, True are equal
         try:
             found = _made.get(key)
         except TypeError:  # a list, say
-            return cls(**values)
+            return cls(like, **values)
         if found is None:
-            found = cls(**values)
-            if all(map(_is_plain, values.values())):
+            found = cls(like, **values)
+            if all(map(_is_small, found._values.values())):
                 if len(_made) >= _MADE_KEPT:
                     _made.clear()
                 _made[key] = found
@@ -336,7 +343,7 @@ class Params:
 
     def replace(self, **changes: Any) -> Params:
         """Return a copy with some fields changed."""
-        return type(self)(**{**self._values, **changes})
+        return type(self)(self, **changes)
 
     def for_graph(self) -> Params:
         """Return the parameters for a node of a graph that is being bound: a copy where nodes of different graphs differ."""

@@ -141,7 +141,7 @@ def _gradient(name):
         entries = {"ograd": ograds[0], "data": node.inputs[0], "output": node[0]}
         p = node.params
         reads = [entries[n] for n in _NEEDS.get(p.pool_type, ("ograd",))]
-        return [g(name, *reads, **p.as_dict(), data_shape=node.in_shapes[0])]
+        return [g(name, *reads, like=p, data_shape=node.in_shapes[0])]
 
     return gradient
 

@@ -184,7 +184,7 @@ def _gradient(g, node, ograds):
     if not arrived:
         return [None] * len(node.inputs)
     made = g.node(
-        "_backward_RNN", *node.inputs, node[0], node[len(node.shapes) - 1], *arrived, **p.as_dict(),
+        "_backward_RNN", *node.inputs, node[0], node[len(node.shapes) - 1], *arrived, like=p,
         has_y=heads[0] is not None, has_state=heads[1] is not None, has_cell=heads[2] is not None,
     )  # fmt: skip
     return [made[i] for i in range(len(node.inputs))]

@@ -227,7 +227,7 @@ def _transposed(name):
 
     def gradient(g, node, ograds):
         data, rois = node.inputs
-        return [g(f"_backward_{name}", ograds[0], rois, shape=data.shape, **node.params.as_dict()), None]
+        return [g(f"_backward_{name}", ograds[0], rois, shape=data.shape, like=node.params), None]
 
     return gradient
 

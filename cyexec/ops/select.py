@@ -125,7 +125,7 @@ register(
         doc="Limit values to the interval [a_min, a_max].",
         params=ClipParams,
         infer_shape=same_shape,
-        gradient=lambda g, node, ograds: [g("_backward_clip", ograds[0], node.inputs[0], **node.params.as_dict())],
+        gradient=lambda g, node, ograds: [g("_backward_clip", ograds[0], node.inputs[0], like=node.params)],
         lower=_clip_lower,
         reference=_clip_numpy,
         cases=(
@@ -276,7 +276,7 @@ register(
         params=HardSigmoidParams,
         infer_shape=same_shape,
         infer_dtype=_floating,
-        gradient=lambda g, node, ograds: [g("_backward_hard_sigmoid", ograds[0], node[0], **node.params.as_dict())],
+        gradient=lambda g, node, ograds: [g("_backward_hard_sigmoid", ograds[0], node[0], like=node.params)],
         elementwise=elementwise(lambda p, x: (x * p.alpha + p.beta).minimum(1).maximum(0)),
         reference=lambda p, x, is_train: np.clip(p.alpha * x + p.beta, 0, 1),
         cases=(

@@ -198,7 +198,7 @@ def _last_shapes(p, ins, outs):
 
 def _last_gradient(g, node, ograds):
     p = node.params
-    grad = g("_backward_SequenceLast", ograds[0], *node.inputs[1:], time=node.in_shapes[0][p.axis], **p.as_dict())
+    grad = g("_backward_SequenceLast", ograds[0], *node.inputs[1:], time=node.in_shapes[0][p.axis], like=p)
     return [grad] + [None] * (len(node.inputs) - 1)
 
 

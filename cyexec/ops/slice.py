@@ -208,7 +208,7 @@ def _slice_assign_scalar_numpy(p, x, is_train):
 
 
 def _slice_assign_scalar_gradient(g, node, ograds):
-    return [g("_slice_assign_scalar", ograds[0], **{**node.params.as_dict(), "scalar": 0.0})]
+    return [g("_slice_assign_scalar", ograds[0], like=node.params, scalar=0.0)]
 
 
 register(

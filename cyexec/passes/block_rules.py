@@ -47,7 +47,7 @@ def _conv_params(layout: Layout, node: Node, data: Entry, out: tuple[int, ...]) 
         return None
     plain = blocked.reads_plain(geometry) and data not in layout.blocked
     repacked = bool(layout.graph.targets)
-    return {**p.as_dict(), "data_shape": data.shape, "plain": plain, "repacked": repacked}
+    return {"like": p, "data_shape": data.shape, "plain": plain, "repacked": repacked}
 
 
 def _source(layout: Layout, data: Entry, shared: dict[str, Any]) -> Entry:
@@ -90,14 +90,14 @@ def _pooling(layout: Layout, node: Node) -> Sequence[Entry] | None:
         return None
     if not blocked.supports_pool(pool_arguments(p, data.shape, node.shapes[0])):
         return None
-    return layout.make(node, "_BlockedPooling", layout.as_blocked(data), **p.as_dict(), data_shape=data.shape)
+    return layout.make(node, "_BlockedPooling", layout.as_blocked(data), like=p, data_shape=data.shape)
 
 
 def _pooling_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
     p, shape = node.params, node.shapes[0]
     if not _is_image(shape) or not blocked.supports_pool(pool_arguments(p, shape, node.in_shapes[0])):
         return None
-    return layout.make(node, "_BlockedPoolingGradient", *(layout.as_blocked(e) for e in node.inputs), **p.as_dict())
+    return layout.make(node, "_BlockedPoolingGradient", *(layout.as_blocked(e) for e in node.inputs), like=p)
 
 
 # Normalisation
@@ -122,7 +122,7 @@ def _batch_norm(layout: Layout, node: Node) -> Sequence[Entry] | None:
         return None
     vectors = [layout.as_plain(e) for e in node.inputs[1:]]
     data = layout.as_blocked(node.inputs[0])
-    return layout.make(node, "_BlockedBatchNorm", data, *vectors, **node.params.as_dict())
+    return layout.make(node, "_BlockedBatchNorm", data, *vectors, like=node.params)
 
 
 def _batch_norm_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
@@ -130,7 +130,7 @@ def _batch_norm_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
         return None
     arrays = [layout.as_blocked(e) for e in node.inputs[:2]]
     vectors = [layout.as_plain(e) for e in node.inputs[2:]]
-    return layout.make(node, "_BlockedBatchNormGradient", *arrays, *vectors, **node.params.as_dict())
+    return layout.make(node, "_BlockedBatchNormGradient", *arrays, *vectors, like=node.params)
 
 
 # Number by number
@@ -142,7 +142,7 @@ _ELEMENTWISE = frozenset({"clip", "add_n", "smooth_l1", "where", "LeakyReLU"})
 def _same_operator(layout: Layout, node: Node, inputs: Sequence[Entry], **changes: Any) -> list[Entry]:
     """`node`, whose operator means the same for blocked arrays."""
     assert node.op is not None
-    return layout.make(node, node.op.name, *inputs, **{**node.params.as_dict(), **changes})
+    return layout.make(node, node.op.name, *inputs, like=node.params, **changes)
 
 
 def elementwise(layout: Layout, node: Node) -> Sequence[Entry] | None:

@@ -64,5 +64,4 @@ def _scaled_convolution(g: Builder, batch_norm: Node, conv: Node, scale: Entry, 
     weight = g.at(conv, "_weight_folded")(
         "_ScaleFilters", conv.inputs[1], scale, transposed=transposed, groups=conv.params.num_group
     )
-    params = {**conv.params.as_dict(), "no_bias": False}
-    return g.at(batch_norm, "").node(conv.op.name, conv.inputs[0], weight, shift, **params)
+    return g.at(batch_norm, "").node(conv.op.name, conv.inputs[0], weight, shift, like=conv.params, no_bias=False)

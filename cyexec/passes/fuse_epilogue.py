@@ -87,7 +87,7 @@ def _rebuilt(g: Builder, node: Node, before: Node, inputs: Sequence[Entry], **ch
     assert before.op is not None
     g.at(node, "")
     g.attrs[FUSED] = f"{before.attrs.get(FUSED, before.name)} {node.name}"
-    return [g(before.op.name, *inputs, **{**before.params.as_dict(), **changes})]
+    return [g(before.op.name, *inputs, like=before.params, **changes)]
 
 
 def _with_activation(g: Builder, node: Node, before: Node, act: Act, more: Sequence[Entry]) -> list[Entry]:

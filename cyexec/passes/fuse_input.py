@@ -35,11 +35,10 @@ def run(graph: Graph) -> Graph:
         # How weights are packed follows from how the data are read.
         pack, rest = inputs[1].node, inputs[2:]
         assert pack.op is not None
-        packed = g.at(pack, "")(pack.op.name, *pack.inputs, **{**pack.params.as_dict(), "normalises": True})
+        packed = g.at(pack, "")(pack.op.name, *pack.inputs, like=pack.params, normalises=True)
         g.at(node, "")
         g.attrs[FUSED] = f"{before.attrs.get(FUSED, before.name)} {node.attrs.get(FUSED, node.name)}"
-        params = {**node.params.as_dict(), "normalises": True}
-        return [g(node.op.name, before.inputs[0], packed, *before.inputs[1:], *rest, **params)]
+        return [g(node.op.name, before.inputs[0], packed, *before.inputs[1:], *rest, like=node.params, normalises=True)]
 
     return graph.rewrite(change)
 

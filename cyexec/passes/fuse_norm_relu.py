@@ -45,7 +45,7 @@ def run(graph: Graph) -> Graph:
             relu = readers[node[0]][0]
             g.at(relu, "")
             g.attrs[FUSED] = f"{node.attrs.get(FUSED, node.name)} {relu.name}"
-            made = g.node(FORWARD, *inputs, **{**node.params.as_dict(), "relu": True})
+            made = g.node(FORWARD, *inputs, like=node.params, relu=True)
             return [made[i] for i in range(len(made.shapes))]
         if _is(node, BACKWARD) and node.inputs[0].node.op is not None:
             before = node.inputs[0].node
@@ -54,7 +54,7 @@ def run(graph: Graph) -> Graph:
                 ograd, output = inputs[0].node.inputs
                 moving = inputs[-2:]
                 made = g.at(node, "").node(
-                    BACKWARD, ograd, *inputs[1:5], output, *moving, **{**node.params.as_dict(), "relu": True}
+                    BACKWARD, ograd, *inputs[1:5], output, *moving, like=node.params, relu=True
                 )
                 return [made[i] for i in range(len(made.shapes))]
         return None

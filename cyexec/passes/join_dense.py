@@ -66,8 +66,7 @@ def _joined(graph: Graph, g: Builder, members: Sequence[Node]) -> Graph:
     first = members[0]
     g.at(first, "_steps")
     members, data = _data_of_all(g, members)
-    params = {**first.params.as_dict(), "flatten": False}
-    product = g("FullyConnected", data, *first.inputs[1:], **params)
+    product = g("FullyConnected", data, *first.inputs[1:], like=first.params, flatten=False)
     parts = g.node("SliceChannel", product, num_outputs=len(members), axis=0, squeeze_axis=True)
     instead = {member: parts[i] for i, member in enumerate(members)}
     return graph.rewrite(lambda node, inputs: [instead[node]] if node in instead else None)
