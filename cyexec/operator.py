@@ -253,8 +253,8 @@ class NumpyOp(PythonOp):
     """An operator whose methods get NumPy arrays."""
 
     def _call(self, method: Callable[..., None], *groups: list[NDArray]) -> None:
-        # The memory itself: what the method writes is the result.
-        method(*([np.asarray(a._array) if hasattr(a, "_array") else a for a in group] for group in groups))
+        # The memory itself: what the method writes is the result. What backward did not ask for stays what it is.
+        method(*([a if isinstance(a, custom.Undeclared) else np.asarray(a._array) for a in group] for group in groups))
 
 
 class _LegacyOp(CustomOp):

@@ -348,6 +348,28 @@ def test_legacy_operators(base):
     np.testing.assert_array_equal(grads[1], np.ones((2, 3)))
 
 
+@pytest.mark.parametrize("base", [mx.operator.NumpyOp, mx.operator.NDArrayOp])
+def test_legacy_loss_needs_no_gradient_from_above(base):
+    class Difference(base):
+        def __init__(self):
+            super().__init__(need_top_grad=False)
+
+        def list_arguments(self):
+            return ["data", "label"]
+
+        def infer_shape(self, in_shape):
+            return [in_shape[0], in_shape[0]], [in_shape[0]]
+
+        def backward(self, out_grad, in_data, out_data, in_grad):
+            in_grad[0][:] = out_data[0] - in_data[1]
+
+    net = Difference()(mx.sym.Variable("data"), name="loss")
+    executor = net.simple_bind(mx.cpu(), data=(2, 3), grad_req={"data": "write", "loss_label": "null"})
+    executor.forward(is_train=True, data=mx.nd.ones((2, 3)), loss_label=mx.nd.full((2, 3), 3))
+    executor.backward()
+    assert (executor.grad_dict["data"].asnumpy() == -2).all()
+
+
 def test_listing():
     assert {"Custom", "Convolution"} <= set(mx.operator.get_all_registered_operators())
     found = mx.operator.get_operator_arguments("Activation")

@@ -376,6 +376,10 @@ class Params:
 
 
 class NoParams(Params):
-    """Parameters of an operator that has none."""
+    """Parameters of an operator that has none. As in MXNet its nodes may have any attributes: ``zeros_like(x, ctx=...)``."""
 
     __slots__ = ()
+
+    @classmethod
+    def parse(cls, attrs: Mapping[str, Any], where: str) -> Params:
+        return cls()

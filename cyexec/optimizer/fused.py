@@ -99,8 +99,7 @@ class FusedUpdate:
         """Count the update and set its numbers."""
         optimizer = self.optimizer
         optimizer._update_count(self._indices)
-        wds = optimizer._get_wds(self._indices)
-        lrs = optimizer._get_lrs(self._indices)
+        lrs, wds = optimizer._rates_of(self._indices)
         lrs = optimizer._layer_rates(self._indices, self._weights, self._grads, lrs, wds)
         options = optimizer._options()
         if options != self._options or self._own_numbers:

@@ -72,8 +72,8 @@ class OperatorOptimizer(Optimizer):
     ) -> list[Call]:
         """Count one update of each weight, and return what makes them."""
         self._update_count(indices)
-        wds = self._get_wds(indices)
-        lrs = self._layer_rates(indices, weights, grads, self._get_lrs(indices), wds)
+        lrs, wds = self._rates_of(indices)
+        lrs = self._layer_rates(indices, weights, grads, lrs, wds)
         options = self._options()
         made = []
         for index, weight, grad, state, lr, wd in zip(indices, weights, grads, states, lrs, wds):
@@ -90,11 +90,14 @@ class OperatorOptimizer(Optimizer):
             invoke(call.op, call.arrays, call.params, call.arrays[0])
 
     def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
-        if self.MIXED:
+        if self.MIXED and type(self).update is OperatorOptimizer.update:
             self.update(index, weight, grad, state)
         elif isinstance(index, (list, tuple)):
+            # An `update` of the user's own expects one weight.
             for one in zip(index, weight, grad, state):
-                super().update_multi_precision(*one)
+                OperatorOptimizer.update_multi_precision(self, *one)
+        elif self.MIXED:
+            self.update(index, weight, grad, state)
         else:
             super().update_multi_precision(index, weight, grad, state)
 

@@ -256,6 +256,18 @@ class Optimizer:
     def _get_wd(self, index: Any) -> float:
         return self._get_wds([index])[0]
 
+    def _rates_of(self, indices: Sequence[Any]) -> tuple[list[float], list[float]]:
+        """Learning rates and weight decays of parameters, also where a class of the user's decides about single ones."""
+        kind = type(self)
+        single_lr, single_wd = kind._get_lr is not Optimizer._get_lr, kind._get_wd is not Optimizer._get_wd
+        lrs = [self._get_lr(i) for i in indices] if single_lr else self._get_lrs(indices)
+        wds = [self._get_wd(i) for i in indices] if single_wd else self._get_wds(indices)
+        if len(lrs) != len(indices) or len(wds) != len(indices):
+            raise ValueError(
+                f"{kind.__name__}: {len(indices)} parameters have {len(lrs)} learning rates and {len(wds)} weight decays"
+            )
+        return lrs, wds
+
     # For rules written with arrays
 
     def _rescaled(self, grad: NDArray, decay: NDArray | None = None) -> NDArray:

@@ -48,6 +48,50 @@ def test_derived_from_ours():
     assert weight.asnumpy().tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("kind", [opt.SGD, opt.Adam])
+@pytest.mark.parametrize("multi_precision", [False, True])
+def test_update_of_a_derived_class_gets_one_weight(kind, multi_precision):
+    class Counted(kind):
+        seen = 0
+
+        def update(self, index, weight, grad, state):
+            assert isinstance(weight, nd.NDArray) and isinstance(index, int)
+            self.seen += 1
+
+    made = Counted(multi_precision=multi_precision)
+    opt.get_updater(made)([0, 1, 2], [nd.ones((2,))] * 3, [nd.ones((2,))] * 3)
+    assert made.seen == 3
+
+
+@pytest.mark.parametrize("kind", [opt.SGD, opt.RMSProp, opt.Adam])
+def test_derived_class_decides_single_rates(kind):
+    """As the optimisers of Keras do, whose list of rates has the length that MXNet would ask for."""
+
+    class Own(kind):
+        def _get_lr(self, index):
+            return 0.5 * index
+
+        def _get_wd(self, index):
+            return 0.0
+
+        def _get_lrs(self, indices):
+            return [self._get_lr(0)] * self.aggregate_num
+
+    weights = [nd.ones((2,)) for _ in range(3)]
+    opt.get_updater(Own(learning_rate=7.0))([0, 1, 2], [nd.ones((2,))] * 3, weights)
+    assert weights[0].asnumpy().tolist() == [1, 1]
+    assert all((w.asnumpy() < 0.6).all() for w in weights[1:])
+
+
+def test_derived_class_gives_too_few_rates():
+    class Few(opt.SGD):
+        def _get_lrs(self, indices):
+            return [0.1]
+
+    with pytest.raises(ValueError, match="Few: 2 parameters have 1 learning rates and 2 weight decays"):
+        opt.get_updater(Few())([0, 1], [nd.ones((2,))] * 2, [nd.ones((2,)), nd.ones((2,))])
+
+
 def test_half_precision_warns():
     with pytest.warns(UserWarning, match="float16.*multi_precision"):
         opt.SGD().create_state_multi_precision(0, nd.ones((2,), dtype="float16"))
