@@ -15,6 +15,8 @@ The folders, in the order data takes through them: `symbol`, `ops`, `graph`, `pa
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from . import (
     attribute,
     autograd,
@@ -71,12 +73,27 @@ from .runtime import executor
 from .runtime.executor import Executor
 from .runtime.schedule import get_num_threads, set_num_threads
 from .symbol import Symbol
+from .util import is_np_array, is_np_shape, np_shape, set_np_shape
+
+# Parts of MXNet that scripts may ask for, and what they are.
+_ABSENT = {
+    "gluon": "Gluon", "np": "the NumPy interface", "npx": "the NumPy interface", "numpy": "the NumPy interface",
+    "numpy_extension": "the NumPy interface", "rtc": "compiling CUDA code", "th": "the Torch plugin",
+    "torch": "the Torch plugin", "notebook": "plotting in notebooks",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> NoReturn:
+    what = f": {_ABSENT[name]} is not part of cyexec, which is MXNet's symbolic API on CPU" if name in _ABSENT else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{what}")
+
 
 __all__ = [
     "AttrScope", "Context", "Executor", "MXNetError", "NDArray", "Symbol", "attribute", "autograd", "base",
     "callback", "config", "context", "contrib", "cpu", "cpu_pinned", "current_context", "engine", "executor",
-    "executor_manager", "get_num_threads", "gpu", "image", "img", "init", "initializer", "io", "kv", "kvstore",
-    "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon", "monitor", "name", "nd", "ndarray",
-    "num_gpus", "operator", "opt", "optimizer", "profiler", "random", "recordio", "registry", "rnd", "rnn", "runtime",
-    "set_num_threads", "show_config", "sym", "symbol", "test_utils", "util", "visualization", "viz",
+    "executor_manager", "get_num_threads", "gpu", "image", "img", "init", "initializer", "io", "is_np_array",
+    "is_np_shape", "kv", "kvstore", "libinfo", "log", "lr_scheduler", "metric", "mod", "model", "module", "mon",
+    "monitor", "name", "nd", "ndarray", "np_shape", "num_gpus", "operator", "opt", "optimizer", "profiler", "random",
+    "recordio", "registry", "rnd", "rnn", "runtime", "set_np_shape", "set_num_threads", "show_config", "sym",
+    "symbol", "test_utils", "util", "visualization", "viz",
 ]  # fmt: skip

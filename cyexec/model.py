@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from .context import Context, current_context
 from .initializer import Uniform
 from .io import DataIter, NDArrayIter
 from .kvstore import create_for as _create_kvstore
-from .module import Module
+from .module import BucketingModule, Module
 from .module.base_module import as_list, metric_of
 from .module.training import update_by_updater as _update_params
 from .module.training import update_on_store as _update_params_on_kvstore
@@ -46,7 +46,9 @@ class FeedForward:
 
     Parameters
     ----------
-    symbol : Symbol
+    symbol : Symbol or callable
+        A callable makes one from a bucket key, for iterators with a ``default_bucket_key`` whose batches have a
+        ``bucket_key``.
     ctx : Context or list of Context
     num_epoch : int
         Epochs that `fit` trains.
@@ -68,7 +70,7 @@ class FeedForward:
 
     def __init__(
         self,
-        symbol: Symbol,
+        symbol: Symbol | Callable[[Any], Symbol],
         ctx: Context | Sequence[Context] | None = None,
         num_epoch: int | None = None,
         epoch_size: int | None = None,
@@ -86,9 +88,11 @@ class FeedForward:
             DeprecationWarning,
             stacklevel=2,
         )
-        if not isinstance(symbol, Symbol):
-            raise TypeError(f"FeedForward: expected a Symbol, found {type(symbol)}; for bucketing use BucketingModule")
-        self.symbol = symbol
+        if not isinstance(symbol, Symbol) and not callable(symbol):
+            raise TypeError(f"FeedForward: expected a Symbol, or a function that makes one, found {type(symbol)}")
+        self.sym_gen = None if isinstance(symbol, Symbol) else symbol
+        # Where it is generated: the default bucket's, once an iterator has told which that is.
+        self.symbol: Any = symbol
         self.ctx = [ctx] if isinstance(ctx, Context) else list(ctx or [current_context()])
         self.num_epoch = num_epoch
         self.epoch_size = epoch_size
@@ -100,12 +104,17 @@ class FeedForward:
         self.aux_params = aux_params
         self.allow_extra_params = allow_extra_params
         self.begin_epoch = begin_epoch
-        if not allow_extra_params:
-            known = {*symbol.list_arguments(), *symbol.list_auxiliary_states()}
-            self.arg_params, self.aux_params = (
-                None if given is None else {n: v for n, v in given.items() if n in known}
-                for given in (arg_params, aux_params)
-            )
+        if self.sym_gen is None:
+            self._drop_extra_params()
+
+    def _drop_extra_params(self) -> None:
+        if self.allow_extra_params:
+            return
+        known = {*self.symbol.list_arguments(), *self.symbol.list_auxiliary_states()}
+        self.arg_params, self.aux_params = (
+            None if given is None else {n: v for n, v in given.items() if n in known}
+            for given in (self.arg_params, self.aux_params)
+        )
 
     # Data
 
@@ -143,14 +152,21 @@ class FeedForward:
             raise TypeError(f"Eval data must be DataIter, or NDArray/numpy.ndarray/list pair, found {type(eval_data)}")
         return eval_data
 
-    def _module(self, data: Any, for_training: bool, logger: Any = logging, work_load_list: Any = None) -> Module:
+    def _module(self, data: Any, for_training: bool, logger: Any = logging, work_load_list: Any = None) -> Any:
         """A module bound for the iterator's shapes, with the parameters."""
+        generate = self.sym_gen
+        if generate is not None:
+            self.symbol = generate(data.default_bucket_key)
+            self._drop_extra_params()
         arguments = self.symbol.list_arguments()
         labels = [d for d in data.provide_label or () if d[0] in arguments]
-        module = Module(
-            self.symbol, [d[0] for d in data.provide_data], [d[0] for d in labels] or None, context=self.ctx,
-            logger=logger, work_load_list=work_load_list,
-        )  # fmt: skip
+        names = [d[0] for d in data.provide_data], [d[0] for d in labels] or None
+        options = {"context": self.ctx, "logger": logger, "work_load_list": work_load_list}
+        module: Any
+        if generate is None:
+            module = Module(self.symbol, *names, **options)
+        else:
+            module = BucketingModule(lambda key: (generate(key), *names), data.default_bucket_key, **options)
         module.bind(data.provide_data, labels or None, for_training=for_training)
         if for_training:
             module.init_params(
@@ -160,7 +176,10 @@ class FeedForward:
             return module
         if self.arg_params is None:
             raise MXNetError("the model has no parameters: call fit, or give arg_params")
-        module._checked(self.arg_params, [n for n in module._param_names if not n.endswith("label")], False, True)
+        inputs = {*names[0], *(names[1] or ())}
+        missing = [n for n in arguments if n not in self.arg_params and n not in inputs and not n.endswith("label")]
+        if missing:
+            raise RuntimeError(f"{missing[0]} is not presented (missing parameters: {', '.join(missing[:5])})")
         module.set_params(self.arg_params, self.aux_params, allow_missing=True, allow_extra=True)
         return module
 
@@ -264,7 +283,8 @@ class FeedForward:
         for outputs, _, batch in module.iter_predict(data, num_batch, reset):
             pad = batch.pad or 0
             kept = [[a[0 : a.shape[0] - pad] for a in arrays] for arrays in (batch.data, batch.label or ())]
-            found.append([[a.asnumpy() for a in arrays] for arrays in (outputs, *kept)])
+            wanted = (outputs, *kept) if return_data else (outputs,)
+            found.append([[a.asnumpy() for a in arrays] for arrays in wanted])
         joined = [[np.concatenate(parts) for parts in zip(*kind)] for kind in zip(*found)]
         results = [arrays[0] if len(arrays) == 1 else arrays for arrays in joined]
         return tuple(results) if return_data else results[0]

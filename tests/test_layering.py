@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = (
     "planner", "kernels",                                # import nothing of ours
     # Small modules of cyexec's own folder, in one row with folders.
-    "base", "autograd", "context", "libinfo", "registry", "util", "log", "engine", "attribute", "name", "nested",
+    "base", "autograd", "context", "libinfo", "registry", "util", "log", "engine", "attribute", "name", "nested", "zipfian",
     "ops", "codegen", "operator", "graph", "passes", "lowering", "symbol", "ndarray", "contrib", "runtime",
     "random", "config", "initializer", "lr_scheduler", "optimizer", "kvstore", "metric",
     "codec", "recordio", "io", "image", "checkpoint",

@@ -33,7 +33,8 @@ def test_refusals():
     x, y = examples()
     model = mx.model.FeedForward(network(), num_epoch=1)
     for call, error, text in (
-        (lambda: mx.model.FeedForward(lambda key: network()), TypeError, "BucketingModule"),
+        (lambda: mx.model.FeedForward("network"), TypeError, "or a function that makes one"),
+        (lambda: mx.model.FeedForward(network(), arg_params={}).predict(x), RuntimeError, "fc_weight is not presented"),
         (lambda: model.predict(x), mx.MXNetError, "no parameters"),
         (lambda: model.fit(x), ValueError, "y must be"),
         (lambda: model.fit(x, y.reshape(5, 8)), ValueError, "1D or 2D"),
@@ -61,3 +62,39 @@ def test_helpers_of_old_trainers(on_store):
         _update_params(weights, grads, mx.optimizer.get_updater(optimizer), 2, kv, ["w"])
     for weight in weights[0]:
         np.testing.assert_allclose(weight.asnumpy(), 0.7, rtol=1e-6)
+
+
+class Sentences(mx.io.DataIter):
+    """Batches of two lengths, all with the same rule: a 1 means class 1."""
+
+    def __init__(self):
+        super().__init__(batch_size=4)
+        self.default_bucket_key = 6
+        self.provide_data, self.provide_label = [("data", (4, 6))], [("softmax_label", (4,))]
+        self.reset()
+
+    def reset(self):
+        self._keys = iter([6, 3, 6, 3])
+
+    def next(self):
+        key = next(self._keys)
+        label = np.arange(4) % 2
+        data = np.repeat(label[:, None], key, axis=1) * 2.0 - 1
+        return mx.io.DataBatch(
+            [nd.array(data)], [nd.array(label)], pad=0, bucket_key=key, provide_data=[("data", (4, key))],
+            provide_label=self.provide_label,
+        )  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+def test_learns_from_buckets():
+    def generate(length):
+        parts = S.SliceChannel(S.Variable("data"), num_outputs=length, name="parts")
+        mean = S.add_n(*parts) / length
+        return S.SoftmaxOutput(S.FullyConnected(mean, num_hidden=2, name="fc"), name="softmax")
+
+    model = mx.model.FeedForward(generate, num_epoch=30, learning_rate=1.0)
+    model.fit(Sentences())
+    assert model.symbol.list_arguments() == ["data", "fc_weight", "fc_bias", "softmax_label"]
+    assert model.score(Sentences()) == 1.0
+    assert model.predict(Sentences()).shape == (16, 2)

@@ -114,3 +114,41 @@ def test_what_is_current_is_a_property_of_the_class():
     assert mx.AttrScope.current.get(None) == {}
     with mx.cpu(3):
         assert mx.Context.default_ctx == mx.current_context() == mx.cpu(3)
+
+
+@pytest.mark.parametrize("name, what", [("gluon", "Gluon"), ("np", "NumPy interface"), ("rtc", "CUDA"), ("th", "Torch")])
+def test_absent_parts_say_so(name, what):
+    assert not hasattr(mx, name)
+    with pytest.raises(AttributeError, match=f"no attribute '{name}': .*{what}.* is not part of cyexec"):
+        getattr(mx, name)
+
+
+def test_metrics_go_to_tensorboard(monkeypatch, tmp_path):
+    written = []
+
+    class Writer:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def add_scalar(self, tag, value, global_step):
+            written.append((self.folder, tag, value, global_step))
+
+    monkeypatch.setitem(sys.modules, "mxboard", type(sys)("mxboard"))
+    sys.modules["mxboard"].SummaryWriter = Writer
+    log = mx.contrib.tensorboard.LogMetricsCallback(str(tmp_path), prefix="train")
+    metric = mx.metric.create("acc")
+    metric.update([mx.nd.array([1, 0])], [mx.nd.array([[0, 1], [0, 1]])])
+    log(mx.model.BatchEndParam(epoch=3, nbatch=1, eval_metric=metric, locals={}))
+    log(mx.model.BatchEndParam(epoch=3, nbatch=1, eval_metric=None, locals={}))
+    assert written == [(str(tmp_path), "train-accuracy", 0.5, 3)]
+
+
+def test_tensorboard_needs_a_writer(monkeypatch):
+    for package in ("mxboard", "tensorboardX", "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match="pip install mxboard"):
+        mx.contrib.tensorboard.LogMetricsCallback("logs")
+
+
+def test_cells_have_the_name_of_mxnets_module_too():
+    assert mx.rnn.rnn_cell.LSTMCell is mx.rnn.LSTMCell

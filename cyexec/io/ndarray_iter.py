@@ -47,7 +47,7 @@ class NDArrayIter(DataIter):
     TypeError
         Something given is no array.
     ValueError
-        Arrays have different numbers of examples, or `last_batch_handle` is unknown.
+        An array has fewer examples than the first one, whose number counts; or `last_batch_handle` is unknown.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class NDArrayIter(DataIter):
         self._label = name_arrays(label, label_name, allow_empty=True)
         self.num_data = len(self._data[0][1])
         for name, held in [*self._data, *self._label]:
-            if len(held) != self.num_data:
+            if len(held) < self.num_data:
                 raise ValueError(
                     f"NDArrayIter: '{name}' has {len(held)} examples, but '{self._data[0][0]}' has {self.num_data}"
                 )

@@ -491,9 +491,11 @@ class BaseModule:
         allow_extra: bool = False,
     ) -> None:
         """Set the parameters to given ones; see `init_params`."""
+        # Users' modules from before MXNet 0.12 have an `init_params` that does not know `allow_extra`.
+        extra = {"allow_extra": True} if allow_extra else {}
         self.init_params(
             initializer=None, arg_params=arg_params, aux_params=aux_params, allow_missing=allow_missing,
-            force_init=force_init, allow_extra=allow_extra,
+            force_init=force_init, **extra,
         )  # fmt: skip
 
     def save_params(self, fname: str) -> None:

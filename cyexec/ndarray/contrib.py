@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..base import MXNetError
 from ..codegen import lazy_namespace
+from ..zipfian import rand_zipfian as _rand_zipfian
+from .control_flow import cond, foreach, while_loop
 from .creation import array
 from .generate import make_function
 from .imperative import invoke
 from .ndarray import NDArray
+from .random import uniform as _uniform
 
 
 def _scale(value: Any, like: NDArray) -> NDArray:
@@ -90,4 +94,14 @@ def isfinite(data: NDArray) -> NDArray:
     return invoke("abs", [data], {}, None) < np.inf
 
 
+def rand_zipfian(true_classes: NDArray, num_sampled: int, range_max: int, ctx: Any = None) -> Any:
+    """Draw classes log-uniformly; see `cyexec.zipfian.rand_zipfian`. `ctx` is where, by default the current context."""
+    return _rand_zipfian(partial(_uniform, ctx=ctx), true_classes, num_sampled, range_max)
+
+
 __getattr__, __dir__ = lazy_namespace(__name__, "contrib", globals(), make_function)
+
+__all__ = [
+    "adamw_update", "boolean_mask", "cond", "foreach", "isfinite", "isinf", "isnan", "mp_adamw_update", "rand_zipfian",
+    "while_loop",
+]  # fmt: skip

@@ -31,10 +31,8 @@ METHODS = [
     "depth_to_space",
     "diag",
     "exp",
-    "expand_dims",
     "expm1",
     "fix",
-    "flatten",
     "flip",
     "floor",
     "log",
@@ -106,6 +104,21 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
+def _flatten(self: Any, inplace: bool = False, **kwargs: Any) -> Any:
+    """Call `mx.nd.flatten` with this array; ``inplace=True`` gives a view of it instead."""
+    if inplace:
+        return self.reshape((self.shape[0], -1))
+    return _method("flatten")(self, **kwargs)
+
+
+def _expand_dims(self: Any, axis: int, inplace: bool = False, **kwargs: Any) -> Any:
+    """Call `mx.nd.expand_dims` with this array; ``inplace=True`` gives a view of it instead."""
+    if inplace:
+        at = axis + self.ndim + 1 if axis < 0 else axis
+        return self.reshape((*self.shape[:at], 1, *self.shape[at:]))
+    return _method("expand_dims")(self, axis=axis, **kwargs)
+
+
 def _split_v2(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Call `mx.nd.split_v2` with this array as first argument."""
     from .creation import split_v2
@@ -114,11 +127,10 @@ def _split_v2(self: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _slice_assign(self: Any, rhs: Any, begin: Any, end: Any, step: Any = None) -> Any:
-    """Return a copy with ``[begin:end:step]`` replaced by the array `rhs`."""
-    made = self.copy()
+    """Set ``[begin:end:step]`` to the array `rhs`, and return the array."""
     steps = step or (None,) * len(begin)
-    made[tuple(slice(b, e, s) for b, e, s in zip(begin, end, steps))] = rhs
-    return made
+    self[tuple(slice(b, e, s) for b, e, s in zip(begin, end, steps))] = rhs
+    return self
 
 
 def _slice_assign_scalar(self: Any, value: Any, begin: Any, end: Any, step: Any = None) -> Any:
@@ -134,6 +146,7 @@ def install() -> None:
         setattr(NDArray, name, _method(name))
     for name, function in (
         ("split_v2", _split_v2), ("slice_assign", _slice_assign), ("slice_assign_scalar", _slice_assign_scalar),
+        ("flatten", _flatten), ("expand_dims", _expand_dims),
     ):  # fmt: skip
         function.__name__ = name
         function.__qualname__ = f"NDArray.{name}"

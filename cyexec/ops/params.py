@@ -255,8 +255,9 @@ class Params:
 
     def __init_subclass__(cls) -> None:
         inherited: dict[str, Field] = {}
-        for base in reversed(cls.__mro__[1:]):
-            inherited.update(getattr(base, "fields", {}))
+        for base in reversed(cls.__bases__):
+            theirs = getattr(base, "fields", {})
+            inherited = {**{n: f for n, f in inherited.items() if n not in theirs}, **theirs}
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
         # A field that a subclass names again stands where it names it: positional arguments come in MXNet's order.
         cls.fields = {**{n: f for n, f in inherited.items() if n not in own}, **own}

@@ -15,6 +15,7 @@ A cell is one time step: ``output, states = cell(input, states)``. `unroll` comp
 Nothing is computed here: cells compose symbols.
 """
 
+from . import rnn_cell
 from .base import BaseRNNCell, RNNParams
 from .cells import GRUCell, LSTMCell, RNNCell
 from .checkpoint import do_rnn_checkpoint, load_rnn_checkpoint, rnn_unroll, save_rnn_checkpoint
@@ -28,5 +29,5 @@ __all__ = [
     "BaseConvRNNCell", "BaseRNNCell", "BidirectionalCell", "BucketSentenceIter", "ConvGRUCell", "ConvLSTMCell",
     "ConvRNNCell", "DropoutCell", "FusedRNNCell", "GRUCell", "LSTMCell", "ModifierCell", "RNNCell", "RNNParams",
     "ResidualCell", "SequentialRNNCell", "ZoneoutCell", "do_rnn_checkpoint", "encode_sentences", "load_rnn_checkpoint",
-    "rnn_unroll", "save_rnn_checkpoint",
+    "rnn_cell", "rnn_unroll", "save_rnn_checkpoint",
 ]  # fmt: skip

@@ -113,23 +113,23 @@ class OperatorMixin:
 
 
 def _mixed(
-    name: str, both: tuple[str, str], left: tuple[str, str], right: tuple[str, str], plain: Callable[[Any, Any], Any]
+    name: str, both: tuple[str, str], left_op: tuple[str, str], right_op: tuple[str, str], plain: Callable[[Any, Any], Any]
 ) -> Callable[[Any, Any], Any]:
     """Function of two symbols, a symbol and a number, or two numbers."""
 
-    def function(left_value: Any, right_value: Any) -> Any:
+    def function(left: Any, right: Any) -> Any:
         from .symbol import Symbol
 
-        symbols = isinstance(left_value, Symbol), isinstance(right_value, Symbol)
+        symbols = isinstance(left, Symbol), isinstance(right, Symbol)
         if symbols == (True, True):
-            return apply(*both, left_value, right_value)
-        if symbols == (True, False) and isinstance(right_value, Number):
-            return apply(*left, left_value, scalar=right_value)
-        if symbols == (False, True) and isinstance(left_value, Number):
-            return apply(*right, right_value, scalar=left_value)
-        if isinstance(left_value, Number) and isinstance(right_value, Number):
-            return plain(left_value, right_value)
-        raise TypeError(f"types ({type(left_value)}, {type(right_value)}) not supported")
+            return apply(*both, left, right)
+        if symbols == (True, False) and isinstance(right, Number):
+            return apply(*left_op, left, scalar=right)
+        if symbols == (False, True) and isinstance(left, Number):
+            return apply(*right_op, right, scalar=left)
+        if isinstance(left, Number) and isinstance(right, Number):
+            return plain(left, right)
+        raise TypeError(f"types ({type(left)}, {type(right)}) not supported")
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""Return the element-wise {name} of symbols or numbers.
@@ -168,10 +168,15 @@ hypot = _mixed(
     ("_hypot_scalar", "_hypotscalar"),
     lambda a, b: float(np.hypot(a, b)),
 )
-power = _mixed(
+_power = _mixed(
     "power",
     ("_power", "_power"),
     ("_power_scalar", "_powerscalar"),
     ("_rpower_scalar", "_rpowerscalar"),
     lambda a, b: a**b,
 )
+
+
+def power(base: Any, exp: Any) -> Any:
+    """Return `base` to the power of `exp`: symbols of one shape, or numbers."""
+    return _power(base, exp)

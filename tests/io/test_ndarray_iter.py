@@ -79,9 +79,14 @@ def test_batches_are_the_users_own():
     assert it.next().data[0].asnumpy().tolist() == [0, 1, 2]
 
 
-def test_different_numbers_of_examples_are_refused_by_name():
-    with pytest.raises(ValueError, match="'softmax_label' has 4 examples, but 'data' has 3"):
-        mx.io.NDArrayIter(np.zeros((3, 2)), np.zeros(4))
+def test_too_few_examples_are_refused_by_name():
+    with pytest.raises(ValueError, match="'softmax_label' has 2 examples, but 'data' has 3"):
+        mx.io.NDArrayIter(np.zeros((3, 2)), np.zeros(2))
+
+
+def test_the_first_array_says_how_many_examples_count():
+    it = mx.io.NDArrayIter(np.zeros((4, 2)), np.arange(7), batch_size=2)
+    assert [batch.label[0].asnumpy().tolist() for batch in it] == [[0, 1], [2, 3]]
 
 
 def test_unknown_handling_of_the_last_batch_is_refused():

@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 
+import cyexec as mx
 import cyexec.ndarray as nd
 from cyexec import autograd
 from cyexec.base import DTypeError, MXNetError, ShapeError
@@ -220,3 +221,27 @@ def test_methods():
     assert [p.shape for p in data.split(num_outputs=3, axis=1)] == [(2, 1, 4)] * 3
     assert [p.shape for p in data.split_v2((1,), axis=1)] == [(2, 1, 4), (2, 2, 4)]
     assert [p.shape for p in nd.split_v2(data, 2, squeeze_axis=True)] == [(3, 4)] * 2
+
+
+def test_momentum_updates_take_their_numbers_in_mxnets_order():
+    weight, momentum = nd.ones((2,)), nd.zeros((2,))
+    nd.sgd_mom_update(weight, nd.ones((2,)), momentum, 0.1, 0.9, 0.01, out=weight)
+    np.testing.assert_allclose(weight.asnumpy(), 1 - 0.1 * 1.01, rtol=1e-6)
+
+
+def test_operators_without_parameters_take_any_attribute():
+    assert nd.zeros_like(nd.ones((2,)), ctx=mx.cpu(), dtype="float32").asnumpy().tolist() == [0, 0]
+    assert mx.sym.zeros_like(mx.sym.Variable("a"), name="z", flag=1).attr_dict() == {"z": {"flag": "1"}}
+
+
+@pytest.mark.parametrize("view", [lambda x: x.flatten(inplace=True), lambda x: x.expand_dims(-1, inplace=True)])
+def test_reshaping_in_place_gives_a_view(view):
+    x = nd.zeros((2, 3, 4))
+    view(x)[:] = 1
+    assert x.sum().asscalar() == 24
+
+
+def test_slice_assign_is_in_place():
+    x = nd.ones((2, 2, 2))
+    assert x.slice_assign(nd.zeros((1, 2, 1)), (0, 0, None), (1, 2, 1)) is x
+    assert x.asnumpy().sum() == 6
