@@ -12,7 +12,7 @@ import sys
 import cyexec
 
 from . import networks, table
-from .cases import SECTIONS
+from .cases import ON_REQUEST, SECTIONS
 from .harness import ENVIRONMENTS, MissingPeer, Peer, run_case
 
 
@@ -29,7 +29,7 @@ def chosen(only: list[str]) -> list[tuple[str, str]]:
     if unknown:
         cases = "; ".join(f"{section}: {', '.join(c.name for c in cases)}" for section, (_, cases) in SECTIONS.items())
         raise ValueError(f"no section or case {unknown[0]!r}; {cases}")
-    return [pair for pair in everything if not only or any(w in pair for w in only)]
+    return [pair for pair in everything if (any(w in pair for w in only) if only else pair[0] not in ON_REQUEST)]
 
 
 def start(names: list[str], threads: int) -> list[Peer]:

@@ -5,7 +5,7 @@ finished when it returns. What it returns, if anything, is an array that must ag
 own Pythons (3.8 and newer) and import nothing of theirs until called. The maker named ``mx`` serves cyexec and MXNet.
 """
 
-from . import binding, chain, gemm, inference, memory, planning, pythonthreads, recurrent, small, training
+from . import binding, chain, gemm, inference, memory, operators, planning, pythonthreads, recurrent, small, training
 
 # Section name -> title, cases. In the order of the table.
 SECTIONS = {
@@ -19,4 +19,6 @@ SECTIONS = {
     "binding": ("Bind to first output", binding.CASES),
     "memory": ("Intermediate memory", memory.CASES),
     "planning": ("Memory planning", planning.CASES),
+    "operators": ("Single operators", operators.CASES),
 }
+ON_REQUEST = {"operators"}  # sections that run only when named

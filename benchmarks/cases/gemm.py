@@ -6,7 +6,7 @@ import numpy as np
 
 from .common import Case, threads
 
-SIZES = (64, 128, 256, 512, 1024, 2048)
+SIZES = (64, 100, 128, 200, 256, 300, 384, 512, 1000, 1024, 2048)
 
 
 def _values(size):
