@@ -79,6 +79,12 @@ def _select_shapes(p, ins, outs):
     return ins, [unify(out, made) for out in outs]
 
 
+def _items(low, data):
+    """The workspaces of ``sort.TopK``: two of an item for each element. float16 is sorted as float32."""
+    words = 2 if data.dtype.itemsize == 8 else 1
+    return [low.workspace((data.size * words,), INT64) for _ in range(2)]
+
+
 def sorted_rows(low, data, k, ascend=False):
     """Add the step that finds the first `k` of each row of `data` (rows, n); returns (values, positions), both (rows, k).
 
@@ -86,9 +92,8 @@ def sorted_rows(low, data, k, ascend=False):
     """
     rows, extent = data.shape
     values, positions = low.workspace((rows, k), data.dtype), low.workspace((rows, k), INT64)
-    scratch = [low.workspace((rows, extent), INT64) for _ in range(2)]
     low.step(
-        "sort.TopK", [data], [values, positions, *scratch], dtype=data.dtype, outer=rows, extent=extent, inner=1, k=k,
+        "sort.TopK", [data], [values, positions, *_items(low, data)], dtype=data.dtype, outer=rows, extent=extent, inner=1, k=k,
         ascend=ascend,
     )  # fmt: skip
     return values, positions
@@ -100,9 +105,8 @@ def _select(low, p, data, values=None, positions=None):
     outer, inner = around(shape, axis)
     values = values or low.workspace((outer, k, inner), data.dtype)
     positions = positions or low.workspace((outer, k, inner), INT64)
-    scratch = [low.workspace((outer * inner, shape[axis]), INT64) for _ in range(2)]
     low.step(
-        "sort.TopK", [data], [values, positions, *scratch], dtype=data.dtype, outer=outer, extent=shape[axis],
+        "sort.TopK", [data], [values, positions, *_items(low, data)], dtype=data.dtype, outer=outer, extent=shape[axis],
         inner=inner, k=k, ascend=p.is_ascend,
     )  # fmt: skip
     return values, positions
