@@ -79,55 +79,119 @@ static inline REAL pool_run_max(const REAL *x, long n, REAL most) {
     return most;
 }
 
-/* One line of outputs, a tap of the window at a time, so that the inner loop runs along the line. */
+/* Make axes one whose inner window is the whole plane's width, so that windows are long contiguous runs. */
+static void pool_merge_axes(pool_shape *s) {
+    for (int d = 1; d >= 0; d--) {
+        const long width = s->in[2];
+        if (s->kernel[2] != width || s->pad[2] != 0 || s->out[2] != 1) return;
+        s->in[2] = s->in[1] * width;
+        s->kernel[2] = s->kernel[1] * width;
+        s->stride[2] = s->stride[1] * width;
+        s->pad[2] = s->pad[1] * width;
+        s->limit[2] = s->limit[1] * width;
+        s->out[2] = s->out[1];
+        s->in[1] = s->in[0], s->kernel[1] = s->kernel[0], s->stride[1] = s->stride[0];
+        s->pad[1] = s->pad[0], s->limit[1] = s->limit[0], s->out[1] = s->out[0];
+        s->in[0] = s->kernel[0] = s->stride[0] = s->limit[0] = s->out[0] = 1;
+        s->pad[0] = 0;
+    }
+}
+
+/* Outputs lo to hi of a line whose windows lie wholly inside it. */
+static inline void pool_inner(const pool_shape *s, long *lo, long *hi) {
+    const long last = s->in[2] - s->kernel[2] + s->pad[2]; /* start of the last window that does, plus pad */
+    *lo = (s->pad[2] + s->stride[2] - 1) / s->stride[2];
+    *hi = last < 0 ? 0 : last / s->stride[2] + 1;
+    if (*hi > s->out[2]) *hi = s->out[2];
+    if (*lo > *hi) *lo = *hi;
+}
+
+/* Outputs that have an element number `offset` of their windows (counted from the window of output 0) in the line. */
+static inline void pool_reach(const pool_shape *s, long offset, long *lo, long *hi) {
+    const long stride = s->stride[2];
+    *lo = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    *hi = s->in[2] - offset <= 0 ? 0 : (s->in[2] - offset + stride - 1) / stride;
+    if (*hi > s->out[2]) *hi = s->out[2];
+}
+
+/* y[i] (+)= from[i * stride], or the larger of the two. */
+static void pool_take(const REAL *restrict from, REAL *restrict y, long n, long stride, int maximum) {
+    if (maximum) {
+        if (stride == 1) for (long i = 0; i < n; i++) y[i] = from[i] > y[i] ? from[i] : y[i];
+        else if (stride == 2) for (long i = 0; i < n; i++) y[i] = from[2 * i] > y[i] ? from[2 * i] : y[i];
+        else for (long i = 0; i < n; i++) y[i] = from[i * stride] > y[i] ? from[i * stride] : y[i];
+    } else {
+        if (stride == 1) for (long i = 0; i < n; i++) y[i] += from[i];
+        else if (stride == 2) for (long i = 0; i < n; i++) y[i] += from[2 * i];
+        else for (long i = 0; i < n; i++) y[i] += from[i * stride];
+    }
+}
+
+/* Divide a line of sums by the numbers of elements. */
+static void pool_divide(const pool_shape *s, const long line[2], const REAL *from, REAL *y) {
+    long lo, hi, at[3] = {line[0], line[1], 0};
+    pool_inner(s, &lo, &hi);
+    for (long i = 0; i < s->out[2]; i++) {
+        long size;
+        at[2] = i;
+        size = pool_window_at(s, at).size;
+        if (i >= lo && i < hi) { /* as many in all of them */
+            const REAL divisor = size;
+            if (size > 0 && s->step == 1) for (; i < hi; i++) y[i] = from[i] / divisor;
+            else for (; i < hi; i++) y[i * s->step] = size > 0 ? from[i * s->step] / divisor : 0;
+            i--;
+        } else {
+            y[i * s->step] = size > 0 ? from[i * s->step] / size : 0;
+        }
+    }
+}
+
+#define POOL_WIDEST 1024 /* elements of a line whose sums or maxima over the rows of a window are kept */
+
+/* One line of outputs. The rows of its windows are put together first, then their columns, a tap at a time, so that the
+ * inner loops run along the line. */
 static void pool_line(const pool_shape *s, const REAL *restrict x, REAL *restrict y, long z, long yy) {
-    const long n = s->out[2], stride = s->stride[2];
-    const int mode = s->mode, power = mode == POOL_LP ? s->power : 1;
-    const REAL start = mode == POOL_MAX ? POOL_LOWEST : 0;
-    long at[3] = {z, yy, 0};
+    const long n = s->out[2], width = s->in[2], step = s->step;
+    const int maximum = s->mode == POOL_MAX, power = s->mode == POOL_LP ? s->power : 1;
+    const long at[3] = {z, yy, 0};
     const pool_window w = pool_window_at(s, at);
-    for (long i = 0; i < n; i++) y[i * s->step] = start;
+    const int together = step == 1 && width <= POOL_WIDEST && n > 1;
+    REAL rows[POOL_WIDEST];
+    if (together)
+        for (long i = 0; i < width; i++) rows[i] = maximum ? POOL_LOWEST : 0;
+    for (long i = 0; i < n; i++) y[i * step] = maximum ? POOL_LOWEST : 0;
     for (long iz = w.start[0]; iz < w.stop[0]; iz++)
         for (long iy = w.start[1]; iy < w.stop[1]; iy++) {
-            const REAL *line = x + (iz * s->in[1] + iy) * s->in[2] * s->step;
-            if (n == 1 && s->step == 1) { /* one wide window */
+            const REAL *line = x + (iz * s->in[1] + iy) * width * step;
+            if (n == 1 && step == 1) { /* one wide window */
                 const long run = w.stop[2] - w.start[2];
-                if (mode == POOL_MAX) y[0] = pool_run_max(line + w.start[2], run, y[0]);
+                if (maximum) y[0] = pool_run_max(line + w.start[2], run, y[0]);
                 else y[0] += pool_run_sum(line + w.start[2], run, power);
-                continue;
-            }
-            for (long k = 0; k < s->kernel[2]; k++) {
-                const long offset = k - s->pad[2];
-                long lo = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
-                long hi = s->in[2] - offset <= 0 ? 0 : (s->in[2] - offset + stride - 1) / stride;
-                if (hi > n) hi = n;
-                const REAL *from = line + offset * s->step;
-                if (s->step != 1) {
+            } else if (together) {
+                if (power == 1) pool_take(line, rows, width, 1, maximum);
+                else for (long i = 0; i < width; i++) rows[i] += pool_power(line[i], power);
+            } else {
+                for (long k = 0; k < s->kernel[2]; k++) {
+                    const long offset = k - s->pad[2];
+                    long lo, hi;
+                    pool_reach(s, offset, &lo, &hi);
                     for (long i = lo; i < hi; i++) {
-                        const REAL v = from[i * stride * s->step], old = y[i * s->step];
-                        y[i * s->step] = mode == POOL_MAX ? (v > old ? v : old) : old + pool_power(v, power);
+                        const REAL v = line[(i * s->stride[2] + offset) * step], old = y[i * step];
+                        y[i * step] = maximum ? (v > old ? v : old) : old + pool_power(v, power);
                     }
-                } else if (mode == POOL_MAX) {
-                    if (stride == 1) for (long i = lo; i < hi; i++) y[i] = from[i] > y[i] ? from[i] : y[i];
-                    else if (stride == 2) for (long i = lo; i < hi; i++) y[i] = from[2 * i] > y[i] ? from[2 * i] : y[i];
-                    else for (long i = lo; i < hi; i++) y[i] = from[i * stride] > y[i] ? from[i * stride] : y[i];
-                } else if (power == 1) {
-                    if (stride == 1) for (long i = lo; i < hi; i++) y[i] += from[i];
-                    else if (stride == 2) for (long i = lo; i < hi; i++) y[i] += from[2 * i];
-                    else for (long i = lo; i < hi; i++) y[i] += from[i * stride];
-                } else {
-                    for (long i = lo; i < hi; i++) y[i] += pool_power(from[i * stride], power);
                 }
             }
         }
-    if (mode == POOL_LP)
-        for (long i = 0; i < n; i++) y[i * s->step] = pool_root(y[i * s->step], power);
-    if (mode == POOL_AVG)
-        for (long i = 0; i < n; i++) {
-            at[2] = i;
-            const long size = pool_window_at(s, at).size;
-            y[i * s->step] = size > 0 ? y[i * s->step] / size : 0;
+    if (together)
+        for (long k = 0; k < s->kernel[2]; k++) {
+            const long offset = k - s->pad[2];
+            long lo, hi;
+            pool_reach(s, offset, &lo, &hi);
+            if (lo < hi) pool_take(rows + lo * s->stride[2] + offset, y + lo, hi - lo, s->stride[2], maximum);
         }
+    if (s->mode == POOL_LP)
+        for (long i = 0; i < n; i++) y[i * step] = pool_root(y[i * step], power);
+    if (s->mode == POOL_AVG) pool_divide(s, at, y, y);
 }
 
 static void pool_forward(const pool_shape *s, const REAL *x, REAL *y) {
@@ -136,36 +200,86 @@ static void pool_forward(const pool_shape *s, const REAL *x, REAL *y) {
             pool_line(s, x, y + (z * s->out[1] + line) * s->out[2] * s->step, z, line);
 }
 
+/* dx of one line of outputs, where every element of a window gets the same: sums and averages of contiguous lines. */
+static void pool_spread_line(const pool_shape *s, const REAL *dy, REAL *dx, long z, long yy) {
+    const long n = s->out[2], stride = s->stride[2], at[3] = {z, yy, 0};
+    const pool_window w = pool_window_at(s, at);
+    REAL shares[POOL_WIDEST];
+    if (s->mode == POOL_AVG) {
+        pool_divide(s, at, dy, shares);
+        dy = shares;
+    }
+    for (long iz = w.start[0]; iz < w.stop[0]; iz++)
+        for (long iy = w.start[1]; iy < w.stop[1]; iy++) {
+            REAL *line = dx + (iz * s->in[1] + iy) * s->in[2];
+            if (n == 1) {
+                const REAL g = dy[0];
+                for (long i = w.start[2]; i < w.stop[2]; i++) line[i] += g;
+                continue;
+            }
+            for (long k = 0; k < s->kernel[2]; k++) {
+                const long offset = k - s->pad[2];
+                long lo, hi;
+                pool_reach(s, offset, &lo, &hi);
+                if (stride == 1) for (long i = lo; i < hi; i++) line[i + offset] += dy[i];
+                else for (long i = lo; i < hi; i++) line[i * stride + offset] += dy[i];
+            }
+        }
+}
+
+/* The position of the first maximum of a window, -1 if nothing in it is above the lowest number. */
+static inline long pool_first_maximum(const pool_shape *s, const pool_window *w, const REAL *x) {
+    REAL most = POOL_LOWEST;
+    long first = -1;
+    for (long iz = w->start[0]; iz < w->stop[0]; iz++)
+        for (long iy = w->start[1]; iy < w->stop[1]; iy++) {
+            const long line = (iz * s->in[1] + iy) * s->in[2];
+            for (long i = line + w->start[2]; i < line + w->stop[2]; i++) {
+                const REAL v = x[i * s->step];
+                first = v > most ? i : first;
+                most = v > most ? v : most;
+            }
+        }
+    return first;
+}
+
 /* dx of one plane. x: for MAX and LP; y: for LP (else NULL). The first maximum of a window gets its gradient. */
 static void pool_backward(const pool_shape *s, const REAL *dy, const REAL *x, const REAL *y, REAL *dx) {
-    const long size = s->in[0] * s->in[1] * s->in[2], step = s->step;
+    const long size = s->in[0] * s->in[1] * s->in[2], step = s->step, stride = s->stride[2];
+    const int spreads = (s->mode == POOL_SUM || s->mode == POOL_AVG) && step == 1 && s->out[2] <= POOL_WIDEST;
     long at[3];
     for (long i = 0; i < size; i++) dx[i * step] = 0;
     for (at[0] = 0; at[0] < s->out[0]; at[0]++)
-        for (at[1] = 0; at[1] < s->out[1]; at[1]++)
-            for (at[2] = 0; at[2] < s->out[2]; at[2]++) {
-                const pool_window w = pool_window_at(s, at);
-                const long o = ((at[0] * s->out[1] + at[1]) * s->out[2] + at[2]) * step;
-                const REAL g = s->mode == POOL_AVG ? (w.size > 0 ? dy[o] / w.size : 0) : dy[o];
-                REAL most = POOL_LOWEST;
-                long first = -1;
+        for (at[1] = 0; at[1] < s->out[1]; at[1]++) {
+            const REAL *from = dy + (at[0] * s->out[1] + at[1]) * s->out[2] * step;
+            if (spreads) {
+                pool_spread_line(s, from, dx, at[0], at[1]);
+                continue;
+            }
+            at[2] = 0;
+            pool_window w = pool_window_at(s, at);
+            for (; at[2] < s->out[2]; at[2]++) {
+                const long o = at[2] * step, start = at[2] * stride - s->pad[2], stop = start + s->kernel[2];
+                if (s->mode == POOL_MAX) { /* of the window only what changes along the line */
+                    w.start[2] = start < 0 ? 0 : start;
+                    w.stop[2] = stop > s->in[2] ? s->in[2] : stop;
+                    const long first = pool_first_maximum(s, &w, x);
+                    if (first >= 0) dx[first * step] += from[o];
+                    continue;
+                }
+                w = pool_window_at(s, at);
+                const REAL g = s->mode == POOL_AVG ? (w.size > 0 ? from[o] / w.size : 0) : from[o];
+                const REAL root = s->mode == POOL_LP ? y[from - dy + o] : 1;
+                if (root == 0 && s->power > 1) continue; /* as MXNet: no slope there */
                 for (long iz = w.start[0]; iz < w.stop[0]; iz++)
                     for (long iy = w.start[1]; iy < w.stop[1]; iy++) {
                         const long line = (iz * s->in[1] + iy) * s->in[2];
-                        if (s->mode == POOL_MAX) {
-                            for (long i = line + w.start[2]; i < line + w.stop[2]; i++)
-                                if (x[i * step] > most) most = x[i * step], first = i;
-                        } else if (s->mode == POOL_LP) {
-                            if (y[o] == 0 && s->power > 1) continue; /* as MXNet: no slope there */
-                            for (long i = line + w.start[2]; i < line + w.stop[2]; i++) {
-                                const REAL r = s->power == 1 ? 1 : x[i * step] / y[o];
-                                dx[i * step] += g * (s->power == 3 ? r * r : r);
-                            }
-                        } else {
-                            for (long i = line + w.start[2]; i < line + w.stop[2]; i++) dx[i * step] += g;
+                        for (long i = line + w.start[2]; i < line + w.stop[2]; i++) {
+                            const REAL r = s->mode != POOL_LP || s->power == 1 ? 1 : x[i * step] / root;
+                            dx[i * step] += g * (s->mode == POOL_LP && s->power == 3 ? r * r : r);
                         }
                     }
-                if (first >= 0) dx[first * step] += g;
             }
+        }
 }
 #endif

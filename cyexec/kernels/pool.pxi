@@ -21,6 +21,7 @@ cdef extern from "pool.h" nogil:
         long pad[3]
         long limit[3]
         long out[3]
+    void pool_merge_axes(pool_shape* s) noexcept
     void pool_forward(const pool_shape* s, const real* x, real* y) noexcept
     void pool_backward(const pool_shape* s, const real* dy, const real* x, const real* y, real* dx) noexcept
 
@@ -45,6 +46,8 @@ cdef class PoolStep(Step):
             self.in_elements *= in_size[d]
             self.out_elements *= out_size[d]
         self.planes, self.channels = batch * channels, channels
+        if s.step == 1:
+            pool_merge_axes(s)
         self.cost = self.planes * self.out_elements * 0.3 * taps[0] * taps[1] * taps[2] + 20
 
     def check(self, x, y):
