@@ -86,23 +86,46 @@ GEMM_INLINE void conv_line(const conv_shape *s, const conv_tap *t, long z, long 
     for (long x = hi; x < x1; x++) dst[(x - x0) * step] = 0;
 }
 
-/* gemm_pack: lanes are positions, k the rows of P. */
+/* Go on to the next row of P. */
+GEMM_INLINE void conv_next_tap(const conv_shape *s, conv_tap *t) {
+    for (int d = 2; d >= 0; d--) {
+        const long first = -s->pad[d];
+        t->offset[d] += s->dilate[d];
+        if (t->offset[d] < first + s->kernel[d] * s->dilate[d]) return;
+        t->offset[d] = first;
+    }
+    t->plane += conv_in_size(s);
+}
+
+/* gemm_pack: lanes are positions, k the rows of P.
+ *
+ * A panel covers parts of few output lines, the same for every row. A panel inside one line and the image is moved by whole
+ * vectors. */
 static void conv_pack_positions(const void *source, long image, long lane0, long lanes, long k0, long kn, REAL *dst,
                                 long width) {
     const conv_patches *p = source;
     const conv_shape *s = p->shape;
     const long width_out = s->out[2], x0 = lane0 % width_out, line0 = lane0 / width_out;
-    for (long k = 0; k < kn; k++) {
-        const conv_tap t = conv_tap_at(p, image, k0 + k);
-        long z = line0 / s->out[1], y = line0 % s->out[1], x = x0, done = 0;
+    const long z0 = line0 / s->out[1], y0 = line0 % s->out[1];
+    conv_tap t = conv_tap_at(p, image, k0);
+    for (long k = 0; k < kn; k++, dst += width) {
+        long z = z0, y = y0, x = x0, done = 0;
         while (done < lanes) {
-            long n = gemm_min(width_out - x, lanes - done);
-            conv_line(s, &t, z, y, x, x + n, dst + k * width + done, 1);
+            const long n = gemm_min(width_out - x, lanes - done);
+            const long iz = z * s->stride[0] + t.offset[0], iy = y * s->stride[1] + t.offset[1], ix = x + t.offset[2];
+            const int inside = iz >= 0 && iz < s->in[0] && iy >= 0 && iy < s->in[1] && ix >= 0 && ix + n <= s->in[2];
+            if (n == GEMM_NR && s->stride[2] == 1 && inside) {
+                const REAL *line = t.plane + (iz * s->in[1] + iy) * s->in[2] + ix;
+                for (int v = 0; v < GEMM_NV; v++) gemm_store(dst + v * GEMM_VL, gemm_load(line + v * GEMM_VL));
+            } else {
+                conv_line(s, &t, z, y, x, x + n, dst + done, 1);
+            }
             done += n;
             x = 0;
             if (++y == s->out[1]) y = 0, z++;
         }
-        for (; done < width; done++) dst[k * width + done] = 0;
+        for (; done < width; done++) dst[done] = 0;
+        conv_next_tap(s, &t);
     }
 }
 
@@ -112,8 +135,8 @@ static void conv_pack_rows(const void *source, long image, long lane0, long lane
     const conv_patches *p = source;
     const conv_shape *s = p->shape;
     const long width_out = s->out[2], x0 = k0 % width_out, line0 = k0 / width_out;
-    for (long i = 0; i < lanes; i++) {
-        const conv_tap t = conv_tap_at(p, image, lane0 + i);
+    conv_tap t = conv_tap_at(p, image, lane0);
+    for (long i = 0; i < lanes; i++, conv_next_tap(s, &t)) {
         long z = line0 / s->out[1], y = line0 % s->out[1], x = x0, done = 0;
         while (done < kn) {
             long n = gemm_min(width_out - x, kn - done);

@@ -1,4 +1,4 @@
-# levels: base v3
+# levels: base v3 v4
 # dtypes: f32 f64
 # Convolution and its gradients. The algorithms are conv.h; Deconvolution is the same steps with the roles exchanged.
 from cyexec.kernels.step cimport Span, Step, Team, cyexec_barrier, share
