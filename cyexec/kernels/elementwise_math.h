@@ -57,10 +57,11 @@ static inline REAL real_sigmoid(REAL x)
     return quotient - quotient * (e - (sum - 1));
 }
 
-/* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
+/* log(1 + e^x) = max(x, 0) + log(1 + e^-|x|); what rounding loses of 1 + e is given back to first order. */
 static inline REAL real_softrelu(REAL x)
 {
-    return (0 > x ? 0 : x) + real_log1p(real_exp(-M(fabs)(x)));
+    const REAL e = real_exp(-M(fabs)(x)), sum = 1 + e;
+    return (0 > x ? 0 : x) + (real_log(sum) + (e - (sum - 1)) / sum);
 }
 
 /* Remainder with the sign of the divisor; 0 for division by zero, as MXNet has it. */

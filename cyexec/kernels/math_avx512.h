@@ -30,6 +30,22 @@ static inline __m512 exp_ps(__m512 x)
     return _mm512_scalef_ps(p, k);
 }
 
+static inline __m512 expm1_ps(__m512 x)
+{
+    x = _mm512_max_ps(ALL_F(-104), _mm512_min_ps(ALL_F(89), x));
+    const __m512 k = _mm512_roundscale_ps(_mm512_mul_ps(x, ALL_F(1.44269504f)), 0);
+    const __m512 r = _mm512_fmadd_ps(k, ALL_F(0x1.bd0106p-13f), _mm512_fmadd_ps(k, ALL_F(-0x1.63p-1f), x));
+    __m512 p = ALL_F(0.0013926926614021907f);
+    p = times_plus(p, r, 0.008363773874405574f);
+    p = times_plus(p, r, 0.04166655011030512f);
+    p = times_plus(p, r, 0.16666573381900845f);
+    p = times_plus(p, r, 0.5f);
+    p = _mm512_fmadd_ps(_mm512_mul_ps(p, r), r, r);
+    const __m512 small = _mm512_add_ps(_mm512_scalef_ps(p, k), _mm512_sub_ps(_mm512_scalef_ps(ALL_F(1), k), ALL_F(1)));
+    const __mmask16 large = _mm512_cmp_ps_mask(k, ALL_F(30), _CMP_GT_OQ);
+    return _mm512_mask_scalef_ps(small, large, _mm512_add_ps(p, ALL_F(1)), k);
+}
+
 static inline __m512 log_ps(__m512 x)
 {
     __m512 m = _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan), e = _mm512_getexp_ps(x);
@@ -83,6 +99,14 @@ static inline __m512 sigmoid_ps(__m512 x)
     const __m512 top = _mm512_mask_mov_ps(ALL_F(1), _mm512_movepi32_mask(_mm512_castps_si512(x)), e);
     const __m512 quotient = _mm512_div_ps(top, sum);
     return _mm512_fnmadd_ps(quotient, _mm512_sub_ps(e, _mm512_sub_ps(sum, ALL_F(1))), quotient);
+}
+
+static inline __m512 softrelu_ps(__m512 x)
+{
+    const __m512 e = exp_ps(_mm512_or_ps(x, ALL_F(-0.f))), sum = _mm512_add_ps(ALL_F(1), e);
+    const __m512 lost = _mm512_sub_ps(e, _mm512_sub_ps(sum, ALL_F(1)));
+    const __m512 tail = _mm512_add_ps(log_ps(sum), _mm512_div_ps(lost, sum));
+    return _mm512_add_ps(_mm512_max_ps(ALL_F(0), x), tail);
 }
 
 static inline __m512 erf_ps(__m512 x)

@@ -97,13 +97,24 @@ static inline float real_erf(float x)
     return a < 0.9f ? MADDF(p, x, x) : copysignf(1 - real_exp(-(q + b * b)), x);
 }
 
-/* Small arguments take the first terms of the series: their squares are lost beside 1. */
-static inline float real_expm1(float v)
+/* With x = k ln 2 + r as in real_exp: 2^k (e^r - 1) + (2^k - 1), where nothing cancels; of large k the ones are lost. */
+static inline float real_expm1(float x)
 {
-    const double x = v;
-    return (float)(fabs(x) < 1e-5 ? x + 0.5 * x * x : exp_double(x) - 1);
+    const float clamped = x < -104 ? -104 : x > 89 ? 89 : x;
+    const float k = MADDF(clamped, 1.44269504f, ROUNDER_F) - ROUNDER_F;
+    const float r = MADDF(k, 0x1.bd0106p-13f, MADDF(k, -0x1.63p-1f, clamped));
+    float p = 0.0013926926614021907f;
+    p = MADDF(p, r, 0.008363773874405574f);
+    p = MADDF(p, r, 0.04166655011030512f);
+    p = MADDF(p, r, 0.16666573381900845f);
+    p = MADDF(p, r, 0.5f);
+    p = MADDF(p * r, r, r);
+    const float half = k * 0.5f + ROUNDER_F, rest = k - (half - ROUNDER_F) + ROUNDER_F;
+    const float first = bits_float((float_bits(half) + 127) << 23), second = bits_float((float_bits(rest) + 127) << 23);
+    return k > 30 ? (1 + p) * first * second : MADDF(p * first, second, first * second - 1);
 }
 
+/* Small arguments take the first terms of the series: their squares are lost beside 1. */
 static inline float real_log1p(float v)
 {
     const double x = v, small = x - 0.5 * x * x, large = log_double(1 + x);
