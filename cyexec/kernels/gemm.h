@@ -113,6 +113,19 @@ GEMM_INLINE gemm_vec gemm_load_part(const REAL *p, long n) {
 #endif
 }
 
+/* The first `n` numbers of a vector, fewer than all. */
+GEMM_INLINE void gemm_store_part(REAL *p, gemm_vec v, long n) {
+#if GEMM_BYTES == 64 && defined(REAL_IS_F32)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif GEMM_BYTES == 64
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+#else
+    REAL part[GEMM_VL];
+    gemm_store(part, v);
+    for (long i = 0; i < n; i++) p[i] = part[i];
+#endif
+}
+
 GEMM_INLINE long gemm_min(long a, long b) { return a < b ? a : b; }
 
 /* ---- the register block ---- */
@@ -122,31 +135,21 @@ GEMM_INLINE void gemm_put(const int rows, const int nv, gemm_vec acc[][GEMM_NV],
                           const gemm_epilogue *e, int accumulate, int last, long i0, long j0) {
     const REAL *row_bias = last && e->row_bias ? e->row_bias + i0 : NULL;
     const REAL *column_bias = last && e->column_bias ? e->column_bias + j0 : NULL;
-    REAL edge[GEMM_NR];
     const int whole = n == nv * GEMM_VL;
+    const long left = n - (nv - 1) * GEMM_VL; /* columns of the last vector */
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
         REAL *ci = c + i * ldc;
 #pragma GCC unroll 2
         for (int v = 0; v < nv; v++) {
+            const int part = v == nv - 1 && !whole;
             gemm_vec x = acc[i][v] * e->alpha;
-            if (whole) {
-                if (accumulate) x += gemm_load(ci + v * GEMM_VL);
-                if (row_bias) x += row_bias[i];
-                if (column_bias) x += gemm_load(column_bias + v * GEMM_VL);
-                gemm_store(ci + v * GEMM_VL, x);
-            } else {
-                gemm_store(edge + v * GEMM_VL, x);
-            }
-        }
-        if (!whole) {
-            for (long j = 0; j < n; j++) {
-                REAL x = edge[j];
-                if (accumulate) x += ci[j];
-                if (row_bias) x += row_bias[i];
-                if (column_bias) x += column_bias[j];
-                ci[j] = x;
-            }
+            if (accumulate) x += part ? gemm_load_part(ci + v * GEMM_VL, left) : gemm_load(ci + v * GEMM_VL);
+            if (row_bias) x += row_bias[i];
+            if (column_bias)
+                x += part ? gemm_load_part(column_bias + v * GEMM_VL, left) : gemm_load(column_bias + v * GEMM_VL);
+            if (part) gemm_store_part(ci + v * GEMM_VL, x, left);
+            else gemm_store(ci + v * GEMM_VL, x);
         }
     }
 }
@@ -271,6 +274,13 @@ GEMM_INLINE void gemm_pack_strided(const REAL *src, long ls, long ks, long lanes
         } else if (width == GEMM_AW && lanes == GEMM_MR) {
             /* Of a known size: a few moves instead of a loop. Lanes beyond a tile's rows are never read. */
             for (long p = 0; p < kn; p++) memcpy(dst + p * width, src + p * ks, GEMM_MR * sizeof(REAL));
+        } else if (width == GEMM_NR) {
+            const long whole = lanes / GEMM_VL * GEMM_VL;
+            for (long p = 0; p < kn; p++)
+                for (long i = 0; i < width; i += GEMM_VL)
+                    gemm_store(dst + p * width + i, i < whole   ? gemm_load(src + p * ks + i)
+                                                    : i > whole ? (gemm_vec){0}
+                                                                : gemm_load_part(src + p * ks + i, lanes - whole));
         } else {
             for (long p = 0; p < kn; p++) {
                 for (long i = 0; i < lanes; i++) dst[p * width + i] = src[p * ks + i];
@@ -411,47 +421,8 @@ static void gemm_packed(const gemm_problem *g, REAL *work, const gemm_team *team
 
 /* ---- without packing ---- */
 
-/* Whether `gemm_direct` serves: B has contiguous rows, and packing would cost more than it brings.
- *
- * Up to 200^3 products (and at 256^3 still) reading matrices as they lie is 5 to 20 % faster, unless many rows of B fall
- * into one set of a cache. `unpacked` in cyexec/lowering/gemm.py says the same. */
-static inline int gemm_is_direct(const gemm_problem *g) {
-    if (g->a.pack || g->b.pack || g->b.lane_stride != 1 || g->k_batch > 1) return 0;
-    if (g->m <= GEMM_MR) return 1;
-    if (g->b.k_stride % 1024 == 0 && g->k > 64) return 0;
-    return (double)g->m * g->n * g->k <= 200. * 200. * 200.;
-}
-
-static inline long gemm_direct_tiles(const gemm_problem *g) {
-    return (g->n + GEMM_NR - 1) / GEMM_NR * g->column_batch * ((g->m + GEMM_MR - 1) / GEMM_MR);
-}
-
-/* Tiles `lo` to `hi`, all rows of a column panel one after the other, panels of all images. */
-static void gemm_direct(const gemm_problem *g, long lo, long hi) {
-    REAL edge[GEMM_KC * GEMM_NR]; /* a last, narrow panel: reading a whole vector there would leave the matrix */
-    const REAL *held = NULL;      /* what of B is in `edge` */
-    const long per_image = (g->n + GEMM_NR - 1) / GEMM_NR, row_tiles = (g->m + GEMM_MR - 1) / GEMM_MR;
-    for (long t = lo; t < hi; t++) {
-        const long panel = t / row_tiles, i = t % row_tiles * GEMM_MR, image = panel / per_image;
-        const long j0 = panel % per_image * GEMM_NR, n = gemm_min(GEMM_NR, g->n - j0);
-        for (long k0 = 0; k0 < g->k; k0 += GEMM_KC) {
-            const long kn = gemm_min(GEMM_KC, g->k - k0);
-            const REAL *b = g->b.data + image * g->b.image_stride + j0 + k0 * g->b.k_stride;
-            long brs = g->b.k_stride;
-            if (n != GEMM_NR && n != GEMM_VL) {
-                if (b != held) gemm_pack_strided(b, 1, brs, n, kn, edge, GEMM_NR);
-                held = b;
-                b = edge;
-                brs = GEMM_NR;
-            }
-            gemm_tile_strided(gemm_min(GEMM_MR, g->m - i), kn, g->a.data + i * g->a.lane_stride + k0 * g->a.k_stride,
-                              g->a.lane_stride, g->a.k_stride, b, brs, g->c + image * g->c_image_stride + i * g->ldc + j0,
-                              g->ldc, n, &g->epilogue, k0 > 0 || g->epilogue.accumulate, k0 + kn == g->k, i, j0);
-        }
-    }
-}
-
 #include "gemm_thin.h"
+#include "gemm_direct.h"
 
 /* ---- the way in ---- */
 
