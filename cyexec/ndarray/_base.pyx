@@ -38,6 +38,12 @@ cdef class Storage:
         self.exposed = exposed
 
 
+def note_writes(list storages):
+    """Say that the memory of `storages` is being written: every version goes up."""
+    for storage in storages:
+        (<Storage?>storage).version += 1
+
+
 cdef class Watch:
     """Notices writes to some storages.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._base import Storage, Watch, allocate
+from ._base import Storage, Watch, allocate, note_writes
 
 _BYTE = np.dtype(np.uint8)
 
@@ -14,4 +14,4 @@ def allocate_bytes(nbytes: int) -> np.ndarray:
     return allocate((nbytes,), _BYTE)[0]
 
 
-__all__ = ["Storage", "Watch", "allocate", "allocate_bytes"]
+__all__ = ["Storage", "Watch", "allocate", "allocate_bytes", "note_writes"]

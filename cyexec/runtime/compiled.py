@@ -18,7 +18,7 @@ from ..lowering.memory import MemoryPlan
 from ..lowering.order import order_nodes
 from ..lowering.program import Program
 from ..ndarray import NDArray
-from ..ndarray.storage import Storage
+from ..ndarray.storage import Storage, note_writes
 from . import tracing
 from .arena import Arena
 from .check import GUARD, CheckedSchedule
@@ -153,6 +153,7 @@ class Compiled:
         self.whole = whole if whole is not None else plan.program.graph
         self._constants = constants
         self.program: Program = plan.program
+        self._num_forward = plan.program.num_forward
         self._arenas = arenas
         self._external = external if constants is None else {**external, "const": constants.arrays}
         self._token = object()  # marks the arena as holding this program's values; not self, which would be a cycle
@@ -188,24 +189,26 @@ class Compiled:
     def run(self, start: int, stop: int, seed: int) -> None:
         """Run some steps. When all of a part have run, say so with `finished`."""
         self._arenas[0].owner = None
-        self._note_writes(*self._written)
+        self._note_all_writes()
         self.schedule().run(start, stop, seed)
 
     def run_forward(self, seed: int) -> None:
         """Run the forward part."""
         if self._constants is not None:
             self._constants.refresh()
-        schedule = self.schedule()
+        schedule = self._schedule
+        if schedule is None or Arena.growths != self._growths or tracing.current is not self._recorder:
+            schedule = self.schedule()
         arena = self._arenas[0]
         arena.owner = None  # as `started` says
-        self._note_writes(self._written[0])
-        schedule.run(0, self.program.num_forward, seed)
+        note_writes(self._written[0])
+        schedule.run(0, self._num_forward, seed)
         arena.owner = self._token
 
     def run_backward(self, seed: int) -> None:
         """Run the backward part. It may overwrite what the forward part left, so that runs once."""
         self.started()
-        self._note_writes(self._written[1])
+        note_writes(self._written[1])
         self.schedule().run(self.program.num_forward, len(self.program.steps), seed)
 
     def joined(self, after: Sequence[Any]) -> Schedule | None:
@@ -227,7 +230,7 @@ class Compiled:
     def run_joined(self, joined: Schedule, seed: int) -> None:
         """Run what `joined` gave."""
         self.started()
-        self._note_writes(*self._written)
+        self._note_all_writes()
         joined.run(0, len(joined), seed)
 
     def started(self) -> None:
@@ -257,12 +260,9 @@ class Compiled:
                     parts[k >= self.program.num_forward][self._external[spec.kind][spec.number]._storage] = None
         return list(parts[0]), list(parts[1])
 
-    @staticmethod
-    def _note_writes(*parts: list[Storage]) -> None:
-        """Say that the memory of these parts (of `_written`) is being written."""
-        for part in parts:
-            for storage in part:
-                storage.version += 1
+    def _note_all_writes(self) -> None:
+        for part in self._written:
+            note_writes(part)
 
     @cached_property
     def writes_aux(self) -> bool:

@@ -14,6 +14,7 @@ from ..graph.mxnet_text import UnknownGradientError, bound_text
 from ..graph.to_symbol import graph_symbol
 from ..lowering.memory import MemoryPlan
 from ..ndarray import NDArray
+from ..ndarray.storage import note_writes
 from .arena import Arena
 from .compiled import Compiled
 from .constants import Constants
@@ -116,6 +117,10 @@ class Executor:
         self._shown: dict[Entry, NDArray] = {}  # what the monitor has seen in this pass
         self._last_mode: bool | None = None
         self._last_seed = 0
+        # The program of the last pass, if that was one of inference without monitor and random numbers: what a plain
+        # `forward()` does again at once.
+        self._again: Compiled | None = None
+        self._output_memory = list(dict.fromkeys(output._storage for output in self.outputs))
         # Everything is planned and allocated now for what the executor was bound for.
         self._program(bool(self._requests), bool(self._requests))
 
@@ -168,12 +173,17 @@ class Executor:
         ValueError
             Wrong shape or type of an argument. No argument is changed.
         """
+        if not is_train and not kwargs and self._again is not None:
+            self._again.run_forward(0)
+            note_writes(self._output_memory)
+            return self.outputs
         if kwargs:
             self._set_arguments(kwargs)
         is_train = bool(is_train)
         mode = (is_train, is_train and bool(self._requests), self._monitor is not None)
         compiled = self._programs.get(mode) or self._program(*mode)
         seed = next_seed() if compiled.is_random else 0
+        self._again = None
         self._last_mode = is_train
         self._last_seed = seed
         if self._fixed_gammas is not None:
@@ -182,8 +192,9 @@ class Executor:
             self._run_monitored(compiled, 0, compiled.program.num_forward, seed)
         else:
             compiled.run_forward(seed)
-        for output in self.outputs:
-            output._storage.version += 1
+        if not any(mode) and not compiled.is_random and self._fixed_gammas is None:
+            self._again = compiled
+        note_writes(self._output_memory)
         return self.outputs
 
     def backward(
@@ -253,10 +264,10 @@ class Executor:
         if self._fixed_gammas is not None:
             self._fixed_gammas.set()
         self._last_mode = True
+        self._again = None
         self._last_seed = next_seed() if compiled.is_random else 0
         compiled.run_joined(joined, self._last_seed)
-        for output in self.outputs:
-            output._storage.version += 1
+        note_writes(self._output_memory)
         for i, _ in self._requests:
             self.grad_arrays[i]._storage.version += 1  # type: ignore[union-attr]  # a request has an array
         if update is not None:
@@ -327,6 +338,7 @@ class Executor:
             Also for the inputs of every node (``fc1_weight``), before the node runs.
         """
         self._monitor = callback
+        self._again = None
         self._monitor_all = bool(monitor_all)
         self._shown = {}
 

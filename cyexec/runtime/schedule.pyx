@@ -58,6 +58,7 @@ cdef double WORSE = 1.5         # times what the other way took: the other way i
 cdef int TRIAL = 4              # runs
 cdef long FIRST_INTERVAL = 16   # runs until the slower way is tried again; doubles while it stays slower
 cdef long LAST_INTERVAL = 8192
+cdef double BRIEF = 1e4         # ns; letting go of the GIL and taking it back costs 50: so short a range keeps it
 cdef double SIGNALS = 0.05      # s between looks for Ctrl-C
 
 cdef int _threads = 0           # 0: not chosen yet
@@ -89,6 +90,10 @@ def set_num_threads(int n) -> None:
 
 def get_num_threads() -> int:
     """How many threads schedules use."""
+    return number_of_threads()
+
+
+cdef inline int number_of_threads():
     global _threads
     if _forked:
         return 1
@@ -197,7 +202,8 @@ cdef class Schedule:
     cdef void** _array
     cdef Py_ssize_t _count
     cdef bint* _shared
-    cdef double* _shared_cost       # running total of the costs of shared steps
+    cdef double* _cost              # running total of the costs of steps
+    cdef double* _shared_cost       # the same of those that are shared
     cdef Choice* _choices           # two a segment: of ranges that begin where it begins (forward parts), and of others
     cdef list _calls                # (position, function) of the steps of Python; almost always none
     cdef object _lock
@@ -213,14 +219,16 @@ cdef class Schedule:
         self._choices = <Choice*>calloc(2 * (len(self._calls) + 1), sizeof(Choice))
         self._array = <void**>malloc((self._count + 1) * sizeof(void*))
         self._shared = <bint*>malloc((self._count + 1) * sizeof(bint))
-        self._shared_cost = <double*>malloc((self._count + 1) * sizeof(double))
-        if self._array == NULL or self._shared == NULL or self._shared_cost == NULL or self._choices == NULL:
+        self._cost = <double*>malloc(2 * (self._count + 1) * sizeof(double))
+        if self._array == NULL or self._shared == NULL or self._cost == NULL or self._choices == NULL:
             raise MemoryError("cannot allocate a schedule")
-        self._shared_cost[0] = 0
+        self._shared_cost = self._cost + self._count + 1
+        self._cost[0] = self._shared_cost[0] = 0
         for i in range(self._count):
             step = self._steps[i]
             self._array[i] = <void*>step
             self._shared[i] = step.cost >= SHARED
+            self._cost[i + 1] = self._cost[i] + step.cost
             self._shared_cost[i + 1] = self._shared_cost[i] + (step.cost if step.cost >= SHARED else 0)
         for i in range(2 * (len(self._calls) + 1)):
             self._choices[i].trial = TRIAL
@@ -229,7 +237,7 @@ cdef class Schedule:
     def __dealloc__(self):
         free(self._array)
         free(self._shared)
-        free(self._shared_cost)
+        free(self._cost)
         free(self._choices)
 
     def __len__(self):
@@ -266,9 +274,11 @@ cdef class Schedule:
 
     cdef bint _run_native(self, Py_ssize_t start, Py_ssize_t stop, Choice* choice, unsigned long long seed) noexcept:
         """Run steps that need no GIL, alone or as a team; whether a signal interrupted them."""
-        cdef int threads = get_num_threads()
+        cdef int threads = number_of_threads()
         cdef bint interrupted, measured = False, is_long = False
         cdef double cost, begin = 0, processor = 0
+        if self._cost[stop] - self._cost[start] < min(BRIEF, REGION):
+            return run_alone(self._array, start, stop, seed)
         if threads > 1:
             cost = self._shared_cost[stop] - self._shared_cost[start]
             if cost < REGION:
