@@ -2,8 +2,10 @@
 # dtypes: f32
 # Convolution of blocked activations with packed weights, and what packs the weights. The algorithms are blocked_*.h; which
 # one, and the sizes of its areas, is decided in cyexec/lowering/blocked.py.
-from cyexec.kernels.step cimport Span, Step, Team, cyexec_barrier, share
+from cyexec.kernels.step cimport Span, Step, Team, cyexec_barrier, share, sync
 from libc.stdlib cimport free, malloc
+
+import numpy as np
 
 cdef extern from "blocked_direct.h" nogil:
     enum: BLOCK
@@ -122,6 +124,7 @@ cdef extern from "blocked_winograd.h" nogil:
     void winograd_pack_weights(const blocked_shape* s, int m, const blocked_weights* w, float* packed, long f0,
                                long f1) noexcept
 
+GEOMETRY = ("batch", "channels", "filters", "groups", "in_size", "taps", "stride", "dilate", "pad", "out_size")
 WINOGRAD = {"winograd4": 4, "winograd2": 2}  # algorithm: outputs of a patch, in each direction
 
 
@@ -151,7 +154,7 @@ cdef class PackWeights(Step):
     Each filter is multiplied with its `scale`. With `transposed` the geometry is that of the data gradient: its filters are
     the channels of w and the other way round, the taps are reversed. It says which taps, (y, x) each: of how many, the
     first, and the distance of the others. `merged`: groups of the weights that are one of the geometry's, with zeros
-    between them.
+    between them. `blocks`: the first filter block that is packed and the one behind the last; by default all.
     """
     cdef blocked_shape shape
     cdef blocked_weights weights
@@ -160,8 +163,10 @@ cdef class PackWeights(Step):
     cdef float[::1] packed            # OUT
     cdef bint plain, depthwise
     cdef int winograd                 # outputs of a patch, or 0
+    cdef long first, count            # filter blocks
+    cdef long block_size              # packed elements of one
 
-    def __init__(self, reads, writes, *, algorithm, transposed=None, merged=1, **geometry):
+    def __init__(self, reads, writes, *, algorithm, transposed=None, merged=1, blocks=None, **geometry):
         cdef blocked_shape* s = &self.shape
         cdef blocked_weights* w = &self.weights
         cdef int d
@@ -191,19 +196,25 @@ cdef class PackWeights(Step):
                 raise ValueError(f"PackWeights: {self.scale.shape[0]} factors for {s.filters} filters, "
                                  f"transposed={transposed}")
             w.scale = &self.scale[0]
-        if self.packed.shape[0] != blocks_of(s.filters) * BLOCK * (s.channels // s.groups) * taps:
+        self.first, stop = blocks or (0, blocks_of(s.filters))
+        self.count, self.block_size = stop - self.first, BLOCK * (s.channels // s.groups) * taps
+        if not 0 <= self.first < stop <= blocks_of(s.filters):
+            raise ValueError(f"PackWeights: filter blocks {blocks} of {blocks_of(s.filters)}")
+        if self.packed.shape[0] != self.count * self.block_size:
             raise ValueError(f"PackWeights: room for {self.packed.shape[0]} packed weights")
         w.w = &self.w[0]
         self.cost = self.packed.shape[0] * 0.3 + 20
 
     cdef void run(self, Team* team) noexcept nogil:
-        cdef Span part = share(team, blocks_of(self.shape.filters), 1)
+        cdef Span part = share(team, self.count, 1)
+        cdef float* to = &self.packed[0] - self.first * self.block_size  # where block 0 would be
+        cdef long start = self.first + part.start, stop = self.first + part.stop
         if self.depthwise:
-            depthwise_pack_weights(&self.shape, &self.weights, &self.packed[0], part.start, part.stop)
+            depthwise_pack_weights(&self.shape, &self.weights, to, start, stop)
         elif self.winograd:
-            winograd_pack_weights(&self.shape, self.winograd, &self.weights, &self.packed[0], part.start, part.stop)
+            winograd_pack_weights(&self.shape, self.winograd, &self.weights, to, start, stop)
         else:
-            direct_pack_weights(&self.shape, self.plain, &self.weights, &self.packed[0], part.start, part.stop)
+            direct_pack_weights(&self.shape, self.plain, &self.weights, to, start, stop)
 
 
 cdef class ConvBase(Step):
@@ -474,3 +485,69 @@ cdef class Winograd(ConvBase):
         o.m = o.v + winograd_v_size(p)
         o.input, o.epilogue = &self.input, &self.epilogue
         winograd_run(p, &o, &members)
+
+
+cdef class Packing(Step):
+    """Convolution whose weights change from run to run: those of some filters are packed and used, then those of others.
+
+    reads: x, w (filters, channels / groups, ky, kx) [, operands]; writes: y, workspace: packed weights, then what the
+    convolution works in. `uses`: name of its class here, `slice`: filter blocks at a time (all, with groups; no number
+    depends on it), `transposed` and `merged` as for PackWeights, the rest as for the convolution.
+    """
+    cdef list parts
+    cdef void** steps
+    cdef int count
+
+    def __init__(self, reads, writes, *, uses, algorithm, slice, transposed=None, merged=1, operands=(), act1=("none",),
+                 act2=("none",), x_batch=0, y_batch=0, **args):
+        geometry = {name: args[name] for name in GEOMETRY}
+        cls = {"Direct": Direct, "Winograd": Winograd, "Depthwise": Depthwise}[uses]
+        height, width = args.get("image") or geometry["out_size"][1:]
+        blocks, plane = blocks_of(geometry["filters"]), height * width * BLOCK
+        y_batch = y_batch or blocks * plane
+        if not 1 <= slice <= blocks or slice < blocks and geometry["groups"] > 1:
+            raise ValueError(f"Packing: {slice} of {blocks} filter blocks at a time, {geometry['groups']} groups")
+        depth = geometry["channels"] // geometry["groups"]
+        taps = (WINOGRAD[algorithm] + 2) ** 2 if algorithm in WINOGRAD else geometry["taps"][1] * geometry["taps"][2]
+        x, w, *others = reads
+        y, work = writes[0].reshape(-1), writes[1].reshape(-1)
+        self.parts, self.cost = [], 0
+        for first in range(0, blocks, slice):
+            stop = min(first + slice, blocks)
+            lo, hi = first * BLOCK, min(stop * BLOCK, geometry["filters"])
+            packed, rest = np.split(work, [(stop - first) * BLOCK * depth * taps])
+            own = [
+                o[lo:hi] if name in ("bias", "slopes") else
+                self.planes(o.reshape(-1), first, stop, plane, y_batch, geometry) if name in ("residual", "y") else o
+                for name, o in zip(operands, others, strict=True)
+            ]
+            part = {**args, "filters": hi - lo}
+            if cls is not Depthwise:
+                part["algorithm"] = algorithm
+            self.parts += [
+                PackWeights([w], [packed], algorithm=algorithm, transposed=transposed, merged=merged,
+                            blocks=(first, stop), **geometry),
+                cls([x, packed, *own], [self.planes(y, first, stop, plane, y_batch, geometry), rest],
+                    operands=operands, act1=act1, act2=act2, x_batch=x_batch, y_batch=y_batch, **part),
+            ]
+        self.cost = sum([(<Step>part).cost for part in self.parts])
+        self.count = len(self.parts)
+        self.steps = <void**>malloc(self.count * sizeof(void*))
+        if self.steps == NULL:
+            raise MemoryError("cannot allocate the parts of a convolution")
+        for i in range(self.count):
+            self.steps[i] = <void*>self.parts[i]
+
+    def planes(self, array, long first, long stop, long plane, long batch, geometry):
+        """Filter blocks `first` to `stop` of all images."""
+        return array[first * plane:first * plane + (geometry["batch"] - 1) * batch + (stop - first) * plane]
+
+    def __dealloc__(self):
+        free(self.steps)
+
+    cdef void run(self, Team* team) noexcept nogil:
+        cdef int i
+        for i in range(self.count):
+            if i:
+                sync(team)
+            (<Step>self.steps[i]).run(team)

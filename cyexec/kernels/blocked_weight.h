@@ -7,7 +7,8 @@
  * Positions whose x lies outside the image are left out by the bounds of the loops, so nothing is padded or copied.
  *
  * The batch is cut in chunks, a number that depends on the sizes alone. A chunk has its own sums, which are added in order
- * at the end: teams of any size give the same bits. Sums are laid out (filter block, channel, tap, 16 filters).
+ * at the end: teams of any size give the same bits. Sums are laid out (filter block, channel, tap, 16 filters). Where the sums
+ * of all filters would take too much memory, slices of filter blocks are done one after the other.
  */
 #ifndef CYEXEC_BLOCKED_WEIGHT_H
 #define CYEXEC_BLOCKED_WEIGHT_H
@@ -30,6 +31,7 @@ typedef struct {
     blocked_shape s;
     int plain;       /* layout of x */
     long chunks;
+    long slice;      /* filter blocks whose sums are in memory at a time */
 } weight_plan;
 
 typedef struct {
@@ -96,12 +98,13 @@ BLOCKED_INLINE long weight_taps(const blocked_shape *s) { return s->kernel[0] * 
 BLOCKED_INLINE long weight_filter_blocks(const blocked_shape *s) { return blocked_ceil(s->filters, BLOCK); }
 BLOCKED_INLINE int weight_is_depthwise(const blocked_shape *s) { return s->groups > 1 && s->groups == s->channels; }
 
-/* Sums of one chunk, in elements. */
-static long weight_sums_size(const blocked_shape *s) {
-    return weight_filter_blocks(s) * BLOCK * (s->channels / s->groups) * weight_taps(s);
-}
+/* Elements of the sums of a filter block. */
+BLOCKED_INLINE long weight_block_size(const blocked_shape *s) { return BLOCK * (s->channels / s->groups) * weight_taps(s); }
 
-/* Add to the sums of filter blocks f0 to f1 (of one group) what the rows r0 to r1 of an image give for one tap. */
+/* Elements of the sums of one chunk. */
+static long weight_sums_size(const weight_plan *p) { return p->slice * weight_block_size(&p->s); }
+
+/* Add to `sums` of filter blocks f0 to f1 (of one group) what the rows r0 to r1 of an image give for one tap. */
 static void weight_rows(const weight_plan *p, const float *x, const float *dy, float *sums, long f0, long f1, long r0,
                         long r1, long ky, long kx) {
     const blocked_shape *s = &p->s;
@@ -131,19 +134,19 @@ static void weight_rows(const weight_plan *p, const float *x, const float *dy, f
             const long in_block = p->plain ? channels - c : blocked_min(BLOCK - c % BLOCK, channels - c);
             const long count = blocked_min(WEIGHT_MC, in_block), at = group * channels + c;
             call.x = corner + (p->plain ? at * in : at / BLOCK * in * BLOCK + at % BLOCK);
-            call.sums = sums + ((f * channels + c) * taps + ky * s->kernel[1] + kx) * BLOCK;
+            call.sums = sums + (((f - f0) * channels + c) * taps + ky * s->kernel[1] + kx) * BLOCK;
             weight_tiles[count - 1][p->plain][blocks - 1](&call);
             c += count;
         }
     }
 }
 
-/* The same where every channel has a filter of its own: products of vectors. Filter blocks are channel blocks. */
+/* The same for one block where every channel has a filter of its own: products of vectors. Filter blocks are channel blocks. */
 static void weight_rows_depthwise(const weight_plan *p, const float *x, const float *dy, float *sums, long f, long r0,
                                   long r1, long ky, long kx) {
     const blocked_shape *s = &p->s;
     const long y_base = ky * s->dilate[0] - s->pad[0], x_base = kx * s->dilate[1] - s->pad[1], step = s->stride[1] * BLOCK;
-    float *to = sums + (f * weight_taps(s) + ky * s->kernel[1] + kx) * BLOCK;
+    float *to = sums + (ky * s->kernel[1] + kx) * BLOCK;
     long top, bottom, left, right;
     blocked_valid(s->out[0], s->stride[0], y_base, s->in[0], &top, &bottom);
     blocked_valid(s->out[1], s->stride[1], x_base, s->in[1], &left, &right);
@@ -164,18 +167,17 @@ static void weight_rows_depthwise(const weight_plan *p, const float *x, const fl
     }
 }
 
-/* Sums of one chunk of images for filter blocks f0 to f1. */
+/* `sums` of one chunk of images for filter blocks f0 to f1. */
 static void weight_chunk(const weight_plan *p, const float *x, const float *dy, float *sums, long chunk, long f0, long f1) {
     const blocked_shape *s = &p->s;
-    const long filters = weight_filter_blocks(s), channels = s->channels / s->groups, taps = weight_taps(s);
+    const long filters = weight_filter_blocks(s), channels = s->channels / s->groups, size = weight_block_size(s);
     const long x_image = (p->plain ? s->channels : blocked_ceil(s->channels, BLOCK) * BLOCK) * s->in[0] * s->in[1];
     const long dy_image = filters * BLOCK * s->out[0] * s->out[1];
     const long line = s->stride[0] * s->in[1] * (p->plain ? channels : BLOCK) * (long)sizeof(float);
-    const long rows = blocked_max(1, WEIGHT_ROWS / line), depth = channels * taps * BLOCK;
+    const long rows = blocked_max(1, WEIGHT_ROWS / line);
     long n0, n1;
     blocked_share(chunk, p->chunks, s->batch, &n0, &n1);
-    if (weight_is_depthwise(s)) memset(sums + f0 * taps * BLOCK, 0, (f1 - f0) * taps * BLOCK * sizeof(float));
-    else memset(sums + f0 * depth, 0, (f1 - f0) * depth * sizeof(float));
+    memset(sums, 0, (f1 - f0) * size * sizeof(float));
     for (long n = n0; n < n1; n++)
         for (long f = f0; f < f1; f += WEIGHT_MB)
             for (long r = 0; r < s->out[0]; r += rows) {
@@ -184,20 +186,22 @@ static void weight_chunk(const weight_plan *p, const float *x, const float *dy, 
                     for (long kx = 0; kx < s->kernel[1]; kx++) {
                         if (weight_is_depthwise(s)) {
                             for (long b = f; b < end; b++)
-                                weight_rows_depthwise(p, x + n * x_image, dy + n * dy_image, sums, b, r, r1, ky, kx);
+                                weight_rows_depthwise(p, x + n * x_image, dy + n * dy_image, sums + (b - f0) * size, b, r, r1,
+                                                      ky, kx);
                         } else {
-                            weight_rows(p, x + n * x_image, dy + n * dy_image, sums, f, end, r, r1, ky, kx);
+                            weight_rows(p, x + n * x_image, dy + n * dy_image, sums + (f - f0) * size, f, end, r, r1, ky,
+                                        kx);
                         }
                     }
             }
 }
 
-/* dw of filters f0 to f1 from the sums of all chunks. */
-static void weight_collect(const weight_plan *p, const float *sums, float *dw, long f0, long f1) {
+/* dw of filters f0 to f1 from the sums of all chunks, of filter blocks from `first` on. */
+static void weight_collect(const weight_plan *p, const float *sums, float *dw, long first, long f0, long f1) {
     const blocked_shape *s = &p->s;
-    const long depth = s->channels / s->groups * weight_taps(s), size = weight_sums_size(s);
+    const long depth = s->channels / s->groups * weight_taps(s), size = weight_sums_size(p);
     for (long f = f0; f < f1; f++) {
-        const float *from = sums + f / BLOCK * depth * BLOCK + f % BLOCK;
+        const float *from = sums + (f / BLOCK - first) * depth * BLOCK + f % BLOCK;
         float *to = dw + f * depth;
         for (long k = 0; k < depth; k++) to[k] = from[k * BLOCK];
         for (long chunk = 1; chunk < p->chunks; chunk++) {
@@ -207,26 +211,35 @@ static void weight_collect(const weight_plan *p, const float *sums, float *dw, l
     }
 }
 
-/* A team's work: parts are (chunk, pair of filter blocks); then filters. */
-static void weight_run(const weight_plan *p, const float *x, const float *dy, float *dw, float *sums, const blocked_team *team) {
+/* A team's work on filter blocks b0 to b1: parts are (chunk, pair of filter blocks); then filters. */
+static void weight_slice(const weight_plan *p, const float *x, const float *dy, float *dw, float *sums, long b0, long b1,
+                         const blocked_team *team) {
     const blocked_shape *s = &p->s;
-    const long filters = weight_filter_blocks(s), pairs = s->groups > 1 ? filters : blocked_ceil(filters, WEIGHT_MB);
     const long width = s->groups > 1 ? 1 : WEIGHT_MB; /* a pair of blocks must not lie in two groups */
-    const long size = weight_sums_size(s);
+    const long pairs = blocked_ceil(b1 - b0, width), size = weight_block_size(s), all = weight_sums_size(p);
     long u0, u1;
     blocked_share(team->rank, team->size, p->chunks * pairs, &u0, &u1);
     while (u0 < u1) {
-        const long chunk = u0 / pairs, first = u0 % pairs, count = blocked_min(u1 - u0, pairs - first);
+        const long chunk = u0 / pairs, first = u0 % pairs * width, count = blocked_min(u1 - u0, pairs - u0 % pairs);
+        const long end = blocked_min(b0 + first + count * width, b1);
+        float *const of_chunk = sums + chunk * all;
         if (s->groups > 1)
-            for (long f = first; f < first + count; f++) weight_chunk(p, x, dy, sums + chunk * size, chunk, f, f + 1);
+            for (long f = b0 + first; f < end; f++) weight_chunk(p, x, dy, of_chunk + (f - b0) * size, chunk, f, f + 1);
         else
-            weight_chunk(p, x, dy, sums + chunk * size, chunk, first * width,
-                         blocked_min((first + count) * width, filters));
+            weight_chunk(p, x, dy, of_chunk + first * size, chunk, b0 + first, end);
         u0 += count;
     }
     blocked_sync(team);
-    blocked_share(team->rank, team->size, s->filters, &u0, &u1);
-    weight_collect(p, sums, dw, u0, u1);
+    blocked_share(team->rank, team->size, blocked_min(b1 * BLOCK, s->filters) - b0 * BLOCK, &u0, &u1);
+    weight_collect(p, sums, dw, b0, b0 * BLOCK + u0, b0 * BLOCK + u1);
+}
+
+static void weight_run(const weight_plan *p, const float *x, const float *dy, float *dw, float *sums, const blocked_team *team) {
+    const long filters = weight_filter_blocks(&p->s);
+    for (long b = 0; b < filters; b += p->slice) {
+        if (b) blocked_sync(team);
+        weight_slice(p, x, dy, dw, sums, b, blocked_min(b + p->slice, filters), team);
+    }
 }
 
 /* Sums of every lane of a plane of n positions, in float over pieces of 256 positions, in double over pieces. */

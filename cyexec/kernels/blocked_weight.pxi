@@ -25,7 +25,8 @@ cdef extern from "blocked_weight.h" nogil:
         blocked_shape s
         int plain
         long chunks
-    long weight_sums_size(const blocked_shape* s) noexcept
+        long slice
+    long weight_sums_size(const weight_plan* p) noexcept
     void weight_run(const weight_plan* p, const float* x, const float* dy, float* dw, float* sums,
                     const blocked_team* team) noexcept
     void weight_plane_sums(const float* dy, long n, double* out) noexcept
@@ -38,14 +39,15 @@ cdef inline long blocks_of(long channels) noexcept nogil:
 cdef class WeightGradient(Step):
     """dw of a convolution. reads: x (blocked, or plain), dy (blocked); writes: dw (filters, channels / groups, ky, kx), sums.
 
-    `chunks`: parts of the batch with sums of their own; geometry as `ops.convolution.conv_arguments` gives it.
+    `chunks`: parts of the batch with sums of their own; `slice`: filter blocks whose sums are in memory at a time, which
+    changes no number; geometry as `ops.convolution.conv_arguments` gives it.
     """
     cdef weight_plan plan
     cdef const float[::1] x, dy       # IN
     cdef float[::1] dw                # OUT
     cdef float[::1] sums              # workspace
 
-    def __init__(self, reads, writes, *, plain, chunks, **geometry):
+    def __init__(self, reads, writes, *, plain, chunks, slice, **geometry):
         cdef blocked_shape* s = &self.plan.s
         cdef int d
         g = geometry
@@ -58,17 +60,18 @@ cdef class WeightGradient(Step):
                 raise ValueError(f"convolution geometry: {g}")
         if g["in_size"][0] != 1 or g["taps"][0] != 1 or s.groups < 1 or s.channels % s.groups or s.filters % s.groups:
             raise ValueError(f"WeightGradient: no such convolution in blocked layout: {g}")
-        self.plan.plain, self.plan.chunks = plain, chunks
+        self.plan.plain, self.plan.chunks, self.plan.slice = plain, chunks, slice
         self.x, self.dy = reads[0].reshape(-1), reads[1].reshape(-1)
         self.dw, self.sums = writes[0].reshape(-1), writes[1].reshape(-1)
         channels = s.channels if plain else blocks_of(s.channels) * BLOCK
         sizes = (
             s.batch * channels * s.in_[0] * s.in_[1], s.batch * blocks_of(s.filters) * BLOCK * s.out[0] * s.out[1],
-            s.filters * (s.channels // s.groups) * s.kernel[0] * s.kernel[1], chunks * weight_sums_size(s),
+            s.filters * (s.channels // s.groups) * s.kernel[0] * s.kernel[1], chunks * weight_sums_size(&self.plan),
         )
         found = (self.x.shape[0], self.dy.shape[0], self.dw.shape[0], self.sums.shape[0])
-        if found != sizes or not 1 <= chunks <= s.batch:
-            raise ValueError(f"WeightGradient: operands have {found} elements, expected {sizes} in {chunks} chunks")
+        if found != sizes or not 1 <= chunks <= s.batch or not 1 <= slice <= blocks_of(s.filters):
+            raise ValueError(f"WeightGradient: operands have {found} elements, expected {sizes} in {chunks} chunks, "
+                             f"{slice} filter blocks at a time")
         self.cost = 2.0 * s.batch * self.dw.shape[0] * s.out[0] * s.out[1] / 100 + 1.0 * chunks * self.dw.shape[0] + 100
 
     cdef void run(self, Team* team) noexcept nogil:

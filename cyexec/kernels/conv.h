@@ -315,17 +315,22 @@ static inline void conv_data_chunk(const conv_shape *s, long room, long *images,
     if (*images < 1) *images = 1;
 }
 
-/* Workspace elements of the three products; depthwise convolution needs none. */
+typedef struct {
+    REAL *data;
+    long size;
+} conv_area;
+
+/* Workspace elements that the three products need at least; depthwise convolution needs none. */
 static inline long conv_forward_workspace(const conv_shape *s) {
     conv_patches p = {0, 0, s};
     gemm_problem q = conv_forward_product(s, &p);
-    return conv_is_depthwise(s) ? 0 : gemm_workspace(&q);
+    return conv_is_depthwise(s) ? 0 : gemm_least_workspace(&q);
 }
 
 static inline long conv_weight_workspace(const conv_shape *s) {
     conv_patches p = {0, 0, s};
     gemm_problem q = conv_weight_product(s, &p);
-    return conv_is_depthwise(s) ? 0 : gemm_workspace(&q);
+    return conv_is_depthwise(s) ? 0 : gemm_least_workspace(&q);
 }
 
 static inline long conv_data_workspace(const conv_shape *s, long room) {
@@ -333,10 +338,10 @@ static inline long conv_data_workspace(const conv_shape *s, long room) {
     gemm_problem q;
     if (!conv_is_pointwise(s)) conv_data_chunk(s, room, &images, &channels);
     q = conv_data_product(s, images, channels);
-    return conv_is_depthwise(s) ? 0 : gemm_workspace(&q);
+    return conv_is_depthwise(s) ? 0 : gemm_least_workspace(&q);
 }
 
-static void conv_forward(const conv_shape *s, const REAL *x, const REAL *w, const REAL *bias, REAL *y, REAL *work,
+static void conv_forward(const conv_shape *s, const REAL *x, const REAL *w, const REAL *bias, REAL *y, conv_area work,
                          const gemm_team *team) {
     const long in = conv_in_size(s), out = conv_out_size(s), per_group = s->channels / s->groups;
     const long filters = s->filters / s->groups, rows = conv_rows(s);
@@ -356,11 +361,11 @@ static void conv_forward(const conv_shape *s, const REAL *x, const REAL *w, cons
         q.a.data = w + g * filters * rows;
         q.c = y + g * filters * out;
         q.epilogue.row_bias = bias ? bias + g * filters : NULL;
-        gemm_run(&q, work, team);
+        gemm_run(&q, work.data, work.size, team);
     }
 }
 
-static void conv_weight_gradient(const conv_shape *s, const REAL *x, const REAL *dy, REAL *dw, REAL *work,
+static void conv_weight_gradient(const conv_shape *s, const REAL *x, const REAL *dy, REAL *dw, conv_area work,
                                  const gemm_team *team) {
     const long in = conv_in_size(s), out = conv_out_size(s), per_group = s->channels / s->groups;
     const long filters = s->filters / s->groups, rows = conv_rows(s);
@@ -380,13 +385,13 @@ static void conv_weight_gradient(const conv_shape *s, const REAL *x, const REAL 
         gemm_problem q = conv_weight_product(s, &p);
         q.a.data = dy + g * filters * out;
         q.c = dw + g * filters * rows;
-        gemm_run(&q, work, team);
+        gemm_run(&q, work.data, work.size, team);
     }
 }
 
-/* `columns`: room for `room` elements of P (at least one channel of one image); unused when pointwise or depthwise. */
-static void conv_data_gradient(const conv_shape *s, const REAL *dy, const REAL *w, const REAL *bias, REAL *dx, REAL *work,
-                               REAL *columns, long room, const gemm_team *team) {
+/* `columns`: for elements of P (at least one channel of one image); unused when pointwise or depthwise. */
+static void conv_data_gradient(const conv_shape *s, const REAL *dy, const REAL *w, const REAL *bias, REAL *dx, conv_area work,
+                               conv_area columns, const gemm_team *team) {
     const long in = conv_in_size(s), out = conv_out_size(s), per_group = s->channels / s->groups;
     const long filters = s->filters / s->groups, rows = conv_rows(s), taps = conv_kernel_size(s);
     long images, channels, lo, hi;
@@ -407,11 +412,11 @@ static void conv_data_gradient(const conv_shape *s, const REAL *dy, const REAL *
             q.b.data = dy + g * filters * out;
             q.c = dx + g * per_group * in;
             q.epilogue.row_bias = bias ? bias + g * per_group : NULL;
-            gemm_run(&q, work, team);
+            gemm_run(&q, work.data, work.size, team);
         }
         return;
     }
-    conv_data_chunk(s, room, &images, &channels);
+    conv_data_chunk(s, columns.size, &images, &channels);
     for (long image = 0; image < s->batch; image += images)
         for (long g = 0; g < s->groups; g++)
             for (long c0 = 0; c0 < per_group; c0 += channels) {
@@ -420,8 +425,8 @@ static void conv_data_gradient(const conv_shape *s, const REAL *dy, const REAL *
                 gemm_problem q = conv_data_product(s, ni, nc);
                 q.a.data = w + g * filters * rows + c0 * taps;
                 q.b.data = dy + (image * s->filters + g * filters) * out;
-                q.c = columns;
-                gemm_run(&q, work, team);
+                q.c = columns.data;
+                gemm_run(&q, work.data, work.size, team);
                 gemm_sync(team);
                 gemm_share(team, ni * nc, &lo, &hi);
                 for (long t = lo; t < hi; t++) {
@@ -430,7 +435,7 @@ static void conv_data_gradient(const conv_shape *s, const REAL *dy, const REAL *
                     for (long i = 0; i < in; i++) plane[i] = bias ? bias[c] : 0;
                     for (long row = 0; row < taps; row++) {
                         const conv_tap tap = conv_tap_at(&p, 0, row);
-                        conv_scatter_row(s, &tap, columns + (t * taps + row) * out, plane);
+                        conv_scatter_row(s, &tap, columns.data + (t * taps + row) * out, plane);
                     }
                 }
                 gemm_sync(team); /* before `columns` is written again */

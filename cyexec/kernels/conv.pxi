@@ -3,6 +3,8 @@
 # Convolution and its gradients. The algorithms are conv.h; Deconvolution is the same steps with the roles exchanged.
 from cyexec.kernels.step cimport Span, Step, Team, cyexec_barrier, share
 
+import numpy as np
+
 cdef extern from "conv.h" nogil:
     ctypedef struct gemm_team:
         int rank
@@ -21,19 +23,28 @@ cdef extern from "conv.h" nogil:
         long out[3]
     bint conv_is_pointwise(const conv_shape* s) noexcept
     bint conv_is_depthwise(const conv_shape* s) noexcept
+    ctypedef struct conv_area:
+        real* data
+        long size
     long conv_forward_workspace(const conv_shape* s) noexcept
     long conv_weight_workspace(const conv_shape* s) noexcept
     long conv_data_workspace(const conv_shape* s, long room) noexcept
     long conv_kernel_size(const conv_shape* s) noexcept
     long conv_out_size(const conv_shape* s) noexcept
     long conv_in_size(const conv_shape* s) noexcept
-    void conv_forward(const conv_shape* s, const real* x, const real* w, const real* bias, real* y, real* work,
+    void conv_forward(const conv_shape* s, const real* x, const real* w, const real* bias, real* y, conv_area work,
                       const gemm_team* team) noexcept
-    void conv_weight_gradient(const conv_shape* s, const real* x, const real* dy, real* dw, real* work,
+    void conv_weight_gradient(const conv_shape* s, const real* x, const real* dy, real* dw, conv_area work,
                               const gemm_team* team) noexcept
-    void conv_data_gradient(const conv_shape* s, const real* dy, const real* w, const real* bias, real* dx, real* work,
-                            real* columns, long room, const gemm_team* team) noexcept
+    void conv_data_gradient(const conv_shape* s, const real* dy, const real* w, const real* bias, real* dx, conv_area work,
+                            conv_area columns, const gemm_team* team) noexcept
     void conv_channel_sums(const real* x, long batch, long channels, long size, real* out, long lo, long hi) noexcept
+
+
+cdef inline conv_area area(real[::1] memory) noexcept nogil:
+    cdef conv_area a
+    a.data, a.size = &memory[0] if memory.shape[0] else NULL, memory.shape[0]
+    return a
 
 
 cdef class ConvStep(Step):
@@ -74,8 +85,8 @@ cdef class ConvStep(Step):
         if bias is not None and bias.size != biases:
             raise ValueError(f"{bias.size} bias values, expected {biases}")
 
-    cdef real* scratch(self) noexcept nogil:
-        return &self.work[0] if self.work.shape[0] else NULL
+    cdef conv_area scratch(self) noexcept nogil:
+        return area(self.work)
 
 
 cdef class Forward(ConvStep):
@@ -103,14 +114,17 @@ cdef class Forward(ConvStep):
 
 
 cdef class DataGradient(ConvStep):
-    """dx = what convolution with w makes of dy, transposed (+ bias). reads: dy, w [, bias]; writes: dx, workspace, columns."""
+    """dx = what convolution with w makes of dy, transposed (+ bias). reads: dy, w [, bias]; writes: dx, workspace.
+
+    The workspace begins with `columns` elements for part of the matrix of patches; none when pointwise or depthwise.
+    """
     cdef const real[::1] dy           # IN     (batch, filters, z, y, x)
     cdef const real[::1] w            # IN
     cdef const real[::1] bias         # IN     (channels): Deconvolution's
     cdef real[::1] dx                 # OUT    (batch, channels, z, y, x)
     cdef real[::1] columns            # workspace: part of the matrix of patches
 
-    def __init__(self, reads, writes, **geometry):
+    def __init__(self, reads, writes, *, columns=0, **geometry):
         cdef conv_shape* s = &self.shape
         self.set_shape(**geometry)
         bias = reads[2] if len(reads) > 2 else None
@@ -118,19 +132,18 @@ cdef class DataGradient(ConvStep):
         self.dy, self.w, self.dx = reads[0].reshape(-1), reads[1].reshape(-1), writes[0].reshape(-1)
         if bias is not None:
             self.bias = bias.reshape(-1)
-        self.columns = writes[2].reshape(-1)
+        self.columns, work = np.split(writes[1].reshape(-1), [columns])
         if not conv_is_pointwise(s) and not conv_is_depthwise(s):
             if self.columns.shape[0] < conv_kernel_size(s) * conv_out_size(s):
                 raise ValueError(f"columns: {self.columns.shape[0]} elements do not hold one channel")
-        self.set_work(writes[1], conv_data_workspace(s, self.columns.shape[0]))
+        self.set_work(work, conv_data_workspace(s, self.columns.shape[0]))
 
     cdef void run(self, Team* team) noexcept nogil:
         cdef gemm_team members
         members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
         if self.dx.shape[0] and self.dy.shape[0]:
             conv_data_gradient(&self.shape, &self.dy[0], &self.w[0], &self.bias[0] if self.bias.shape[0] else NULL,
-                               &self.dx[0], self.scratch(), &self.columns[0] if self.columns.shape[0] else NULL,
-                               self.columns.shape[0], &members)
+                               &self.dx[0], self.scratch(), area(self.columns), &members)
 
 
 cdef class WeightGradient(ConvStep):

@@ -127,6 +127,7 @@ GEMM_INLINE void gemm_store_part(REAL *p, gemm_vec v, long n) {
 }
 
 GEMM_INLINE long gemm_min(long a, long b) { return a < b ? a : b; }
+GEMM_INLINE long gemm_max(long a, long b) { return a > b ? a : b; }
 
 /* ---- the register block ---- */
 
@@ -325,12 +326,39 @@ static void gemm_pack_b(const gemm_operand *x, long image, long j0, long lanes, 
 
 /* ---- the packed path ---- */
 
-/* Elements of workspace that `gemm_packed` needs. */
-static inline long gemm_workspace(const gemm_problem *g) {
-    long k = g->k * g->k_batch < GEMM_KC ? g->k * g->k_batch : GEMM_KC;
-    long m = gemm_min(g->m, GEMM_MS), panels = (g->n + GEMM_NR - 1) / GEMM_NR * g->column_batch;
-    panels = gemm_min(panels, GEMM_NC / GEMM_NR);
-    return k * ((m + GEMM_MR - 1) / GEMM_MR * GEMM_AW + panels * GEMM_NR);
+/* Numbers of k that are packed at a time, at most. */
+GEMM_INLINE long gemm_depth(const gemm_problem *g) { return gemm_min(g->k * g->k_batch, GEMM_KC); }
+
+/* How much is packed at a time: panels of B, and tiles of rows of A. */
+typedef struct {
+    long panels, tiles;
+} gemm_areas;
+
+/* All that the caches are for. */
+static inline gemm_areas gemm_full_areas(const gemm_problem *g) {
+    const long panels = (g->n + GEMM_NR - 1) / GEMM_NR * g->column_batch;
+    return (gemm_areas){gemm_min(panels, GEMM_NC / GEMM_NR),
+                        (gemm_min(g->m, GEMM_MS) + GEMM_MR - 1) / GEMM_MR};
+}
+
+static inline long gemm_areas_size(const gemm_problem *g, gemm_areas a) {
+    return gemm_depth(g) * (a.tiles * GEMM_AW + a.panels * GEMM_NR);
+}
+
+/* Elements of workspace with which `gemm_packed` is fastest, and without which it does not work. Numbers are the same. */
+static inline long gemm_workspace(const gemm_problem *g) { return gemm_areas_size(g, gemm_full_areas(g)); }
+static inline long gemm_least_workspace(const gemm_problem *g) { return gemm_areas_size(g, (gemm_areas){1, 1}); }
+
+/* What fits in `room` elements: half of it for either operand, and what one leaves for the other. */
+static inline gemm_areas gemm_fit_areas(const gemm_problem *g, long room) {
+    const gemm_areas full = gemm_full_areas(g);
+    if (room >= gemm_areas_size(g, full)) return full;
+    const long width = room / gemm_depth(g);
+    gemm_areas a;
+    a.tiles = gemm_max(1, gemm_min(full.tiles, width / 2 / GEMM_AW));
+    a.panels = gemm_max(1, gemm_min(full.panels, (width - a.tiles * GEMM_AW) / GEMM_NR));
+    a.tiles = gemm_max(1, gemm_min(full.tiles, (width - a.panels * GEMM_NR) / GEMM_AW));
+    return a;
 }
 
 typedef struct {
@@ -374,9 +402,10 @@ static inline void gemm_sync(const gemm_team *t) {
     if (t->size > 1) cyexec_barrier_wait(t->barrier, t->size);
 }
 
-static void gemm_packed(const gemm_problem *g, REAL *work, const gemm_team *team) {
+static void gemm_packed(const gemm_problem *g, REAL *work, long room, const gemm_team *team) {
     const long per_image = (g->n + GEMM_NR - 1) / GEMM_NR, panels = per_image * g->column_batch;
-    const long kblocks = gemm_kblocks(g), block_panels = GEMM_NC / GEMM_NR;
+    const gemm_areas areas = gemm_fit_areas(g, room);
+    const long kblocks = gemm_kblocks(g), block_panels = areas.panels, strip = areas.tiles * GEMM_MR;
     long lo, hi;
     for (long jb = 0; jb < panels; jb += block_panels) {
         const long jn = gemm_min(block_panels, panels - jb);
@@ -384,7 +413,7 @@ static void gemm_packed(const gemm_problem *g, REAL *work, const gemm_team *team
             const gemm_kblock block = gemm_kblock_at(g, kb);
             const long kn = block.count * block.images;
             const int accumulate = kb > 0 || g->epilogue.accumulate, last = kb == kblocks - 1;
-            REAL *const bpack = work, *const apack = work + gemm_min(block_panels, panels) * GEMM_NR * kn;
+            REAL *const bpack = work, *const apack = work + block_panels * GEMM_NR * kn;
             gemm_share(team, jn, &lo, &hi);
             for (long t = lo; t < hi; t++) {
                 const long panel = jb + t, image = panel / per_image, j0 = panel % per_image * GEMM_NR;
@@ -392,8 +421,8 @@ static void gemm_packed(const gemm_problem *g, REAL *work, const gemm_team *team
                     gemm_pack_b(&g->b, image + block.image + s, j0, gemm_min(GEMM_NR, g->n - j0), block.start,
                                 block.count, bpack + (t * kn + s * block.count) * GEMM_NR);
             }
-            for (long is = 0; is < g->m; is += GEMM_MS) {
-                const long mn = gemm_min(GEMM_MS, g->m - is), mp = (mn + GEMM_MR - 1) / GEMM_MR;
+            for (long is = 0; is < g->m; is += strip) {
+                const long mn = gemm_min(strip, g->m - is), mp = (mn + GEMM_MR - 1) / GEMM_MR;
                 gemm_share(team, mp, &lo, &hi);
                 for (long t = lo; t < hi; t++)
                     for (long s = 0; s < block.images; s++)
@@ -467,8 +496,9 @@ static inline void gemm_run_tiles(const gemm_problem *g, long lo, long hi) {
     else gemm_direct(g, lo, hi);
 }
 
-/* One multiplication by the whole team. On return each thread has done its part; a caller that reads C syncs. */
-static void gemm_run(const gemm_problem *problem, REAL *work, const gemm_team *team) {
+/* One multiplication by the whole team, with `room` elements of workspace. On return each thread has done its part; a caller
+ * that reads C syncs. */
+static void gemm_run(const gemm_problem *problem, REAL *work, long room, const gemm_team *team) {
     gemm_problem g = *problem;
     long lo, hi, tiles;
     if (g.m == 0 || g.n == 0 || g.column_batch == 0) return;
@@ -482,7 +512,7 @@ static void gemm_run(const gemm_problem *problem, REAL *work, const gemm_team *t
         gemm_share(team, tiles, &lo, &hi);
         gemm_run_tiles(&g, lo, hi);
     } else {
-        gemm_packed(&g, work, team);
+        gemm_packed(&g, work, room, team);
     }
 }
 #endif

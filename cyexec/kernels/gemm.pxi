@@ -30,11 +30,11 @@ cdef extern from "gemm.h" nogil:
         long ldc
         long c_image_stride
         gemm_epilogue epilogue
-    long gemm_workspace(const gemm_problem* g) noexcept
+    long gemm_least_workspace(const gemm_problem* g) noexcept
     void gemm_canonical(gemm_problem* g) noexcept
     long gemm_free_tiles(const gemm_problem* g) noexcept
     void gemm_run_tiles(const gemm_problem* g, long lo, long hi) noexcept
-    void gemm_run(const gemm_problem* g, real* work, const gemm_team* team) noexcept
+    void gemm_run(const gemm_problem* g, real* work, long room, const gemm_team* team) noexcept
 
 
 cdef class Gemm(Step):
@@ -88,8 +88,8 @@ cdef class Gemm(Step):
             gemm_canonical(g)
             if n == 1 and m > 1:  # it has exchanged a and b
                 self.a_step, self.b_step = k * n, m * k
-            if self.work.shape[0] < gemm_workspace(g) and not gemm_free_tiles(g):
-                raise ValueError(f"Gemm: workspace of {self.work.shape[0]} elements, needs {gemm_workspace(g)}")
+            if self.work.shape[0] < gemm_least_workspace(g) and not gemm_free_tiles(g):
+                raise ValueError(f"Gemm: workspace of {self.work.shape[0]} elements, needs {gemm_least_workspace(g)}")
         self.cost = batch * (2.0 * m * n * k / 50 + 20)
 
     cdef void run(self, Team* team) noexcept nogil:
@@ -114,7 +114,7 @@ cdef class Gemm(Step):
         members.rank, members.size, members.barrier = team.rank, team.size, team.barrier
         for i in range(self.batch):
             self.place(&g, i)
-            gemm_run(&g, &self.work[0] if self.work.shape[0] else NULL, &members)
+            gemm_run(&g, &self.work[0] if self.work.shape[0] else NULL, self.work.shape[0], &members)
 
     cdef void place(self, gemm_problem* g, long i) noexcept nogil:
         """Point `g` at matrix number `i` of the batch."""

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ops.infer import product
+from .program import Ref, Variant, Variants
 
 if TYPE_CHECKING:
     from .lower import Lowering
-    from .program import Ref
 
 Geometry = Mapping[str, Any]
 Act = tuple[Any, ...]
@@ -226,56 +226,94 @@ def _rectangle(g: Geometry, algorithm: str, limit: int) -> tuple[int, int]:
     return -(-height // -(-height // rows)), cols
 
 
-def _direct_arguments(geometry: Geometry, algorithm: str, apart: bool) -> tuple[dict[str, Any], int]:
+def _direct_arguments(
+    geometry: Geometry, algorithm: str, apart: bool, room: int | None = None
+) -> tuple[dict[str, Any], int]:
     """Arguments of a ``blocked_conv.Direct`` step, and the elements of its workspace."""
     g = geometry if algorithm == "plain" or apart else _flattened(geometry)
+    most = SCRATCH * SLOTS[0] if room is None else min(room, SCRATCH * SLOTS[0])
     plans, size = [], 0
     for slots in SLOTS:
-        rows, cols = _rectangle(g, algorithm, SCRATCH * SLOTS[0] // slots)
+        rows, cols = _rectangle(g, algorithm, most // slots)
         one = _scratch(g, algorithm, rows, cols)
-        if one and slots > SLOTS[0]:  # where one row is too much already, fewer threads take part
+        if one and room is not None:
+            slots = max(1, min(slots, room // one))
+        elif one and slots > SLOTS[0]:  # where one row is too much already, fewer threads take part
             slots = max(4, min(slots, SLOTS[0] * SCRATCH // one))
         plans.append((rows, cols, slots if one else 1 << 16))
         size = max(size, one * slots)
     return {"algorithm": algorithm, "plans": tuple(plans), **g}, size
 
 
-def _winograd_arguments(g: Geometry, algorithm: str) -> tuple[dict[str, Any], int]:
+def _winograd_arguments(g: Geometry, algorithm: str, room: int | None = None) -> tuple[dict[str, Any], int]:
     """Arguments of a ``blocked_conv.Winograd`` step, and the elements of its workspace."""
     m = WINOGRAD[algorithm]
     points, channels = (m + 2) ** 2, -(-g["channels"] // BLOCK) * BLOCK
     patches = g["batch"] * -(-g["out_size"][1] // m) * -(-g["out_size"][2] // m)
     blocks = max(1, -(-patches // PATCHES))
     width = -(-patches // blocks) or 1
-    one = points * channels * width
+    one, area = points * channels * width, points * width * 2 * BLOCK
     # Weights that no cache holds should pass once.
     together = min(blocks, max(4 if points * channels * g["filters"] > LARGE else 2, TRANSFORMED // one))
     together = -(-blocks // -(-blocks // together))
     # The weights pass once for each chunk of patches: larger ones where they are too many for a second-level cache.
     chunk = min(together, 4 if points * channels * g["filters"] > TRANSFORMED else 2)
-    plans = ((chunk, SLOTS[0]), (1, SLOTS[1]))
+    plans: tuple[tuple[int, int], ...] = ((chunk, SLOTS[0]), (1, SLOTS[1]))
     areas = max(chunk * slots for chunk, slots in plans)
-    size = together * one + areas * points * width * 2 * BLOCK
-    return {"algorithm": algorithm, "together": together, "plans": plans, **g}, size
+    if room is not None and together * one + areas * area > room:
+        plans, areas = ((1, SLOTS[0]),), SLOTS[0]
+        together = max(1, min(together, (room - areas * area) // one))
+    return {"algorithm": algorithm, "together": together, "plans": plans, **g}, together * one + areas * area
 
 
-def step_arguments(geometry: Geometry, algorithm: str, apart: bool = False) -> tuple[str, dict[str, Any], int]:
+def step_arguments(
+    geometry: Geometry, algorithm: str, apart: bool = False, room: int | None = None
+) -> tuple[str, dict[str, Any], int]:
     """Return the kernel ("family.Class") of a convolution, its arguments, and the elements of its workspace.
 
     `apart`: its outputs are pixels that lie apart in a larger image ("direct" alone can do that).
+    `room`: elements that the workspace may have, if that is possible; None: as many as are fastest. No number depends on it.
     """
     if algorithm == "depthwise":
         return "blocked_conv.Depthwise", dict(geometry), 0
     if algorithm in WINOGRAD:
-        args, size = _winograd_arguments(geometry, algorithm)
+        args, size = _winograd_arguments(geometry, algorithm, room)
         return "blocked_conv.Winograd", args, size
-    args, size = _direct_arguments(whole_groups(geometry)[0], algorithm, apart)
+    args, size = _direct_arguments(whole_groups(geometry)[0], algorithm, apart, room)
     return "blocked_conv.Direct", args, size
 
 
-def workspace_size(geometry: Geometry, algorithm: str) -> int:
-    """Elements of workspace of a convolution."""
-    return step_arguments(geometry, algorithm)[2]
+def conv_variants(geometry: Geometry, algorithm: str, apart: bool = False) -> Variants:
+    """Ways to convolve with packed weights."""
+
+    def within(room: int | None) -> Variant:
+        return Variant(*step_arguments(geometry, algorithm, apart, room)[1:])
+
+    return within
+
+
+def packing_variants(geometry: Geometry, algorithm: str, apart: bool = False) -> Variants:
+    """Ways to convolve with weights that the step packs itself: all, or those of a slice of the filters at a time.
+
+    Each slice reads the input anew, so as few as fit.
+    """
+    blocks = -(-geometry["filters"] // BLOCK)
+    one = packed_size(geometry, algorithm) // blocks
+    most = blocks if geometry["groups"] == 1 else 1  # slices
+
+    def within(room: int | None) -> Variant:
+        slices = 1
+        while True:
+            slice = -(-blocks // slices)
+            left = None if room is None else max(0, room - slice * one)
+            kernel, args, size = step_arguments(geometry, algorithm, apart, left)
+            total = slice * one + size
+            if room is None or total <= room or slice == 1 or slices >= most:
+                args = {"uses": kernel.partition(".")[2], "algorithm": algorithm, "slice": slice, **args}
+                return Variant(args, total)
+            slices *= 2
+
+    return within
 
 
 def add_pack_weights(
@@ -293,10 +331,11 @@ def add_pack_weights(
 def add_conv(
     low: Lowering,
     x: Ref,
-    packed: Ref,
+    w: Ref,
     y: Ref,
     geometry: Geometry,
     algorithm: str,
+    packs: bool = False,
     bias: Ref | None = None,
     slopes: Ref | None = None,
     scale: Ref | None = None,
@@ -313,8 +352,9 @@ def add_conv(
     ----------
     x : Ref
         Blocked, or plain for the algorithm "plain".
-    packed : Ref
-        Weights as `add_pack_weights` made them for this geometry and algorithm.
+    w : Ref
+        Weights as `add_pack_weights` made them for this geometry and algorithm. With `packs` they are those that users see,
+        and the step packs them each time it runs.
     y, residual : Ref
         Blocked. The residual's memory may become y's.
     bias, slopes : Ref, optional
@@ -328,11 +368,15 @@ def add_conv(
     """
     optional = {"bias": bias, "slopes": slopes, "scale": scale, "shift": shift, "residual": residual}
     named = {name: ref for name, ref in optional.items() if ref is not None}
-    reads = [x, packed, *named.values()]
-    kernel, args, size = step_arguments(geometry, algorithm)
-    low.step(
-        kernel, reads, [y, low.workspace((size,), FLOAT32)],
-        inplace=((0, len(reads) - 1),) if residual is not None else (),
+    kernel = step_arguments(geometry, algorithm)[0]
+    variants = conv_variants(geometry, algorithm)
+    args: dict[str, Any] = {}
+    if packs:
+        kernel, variants = "blocked_conv.Packing", packing_variants(geometry, algorithm)
+        args = {"merged": whole_groups(geometry)[1]}
+    reads = [x, w, *named.values()]
+    low.scratch_step(
+        kernel, variants, reads, [y], inplace=((0, len(reads) - 1),) if residual is not None else (),
         operands=tuple(named), act1=act1, act2=act2, x_batch=x_batch, y_batch=y_batch, **args,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ and its gradient is a convolution of stride 1 with these alone. No tap is multip
 from __future__ import annotations
 
 from math import gcd
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import blocked
 from .blocked import FLOAT32, Geometry
@@ -89,17 +89,16 @@ def add_data_gradient(low: Lowering, dy: Ref, w: Ref, dx: Ref, geometry: Geometr
         if not y.taps or not x.taps:
             continue
         part = _exchanged(g, y, x)
-        algorithm = blocked.choose(part, repacked=True) if stride == (1, 1) else "direct"
-        packed = low.workspace((blocked.packed_size(part, algorithm),), FLOAT32)
-        which = (taps, (y.first_tap, x.first_tap), (y.tap_step, x.tap_step))
-        whole, merged = blocked.whole_groups(part)
-        low.step(
-            "blocked_conv.PackWeights", [w], [packed], algorithm=algorithm, transposed=which, merged=merged, **whole
+        args: dict[str, Any] = {"transposed": (taps, (y.first_tap, x.first_tap), (y.tap_step, x.tap_step))}
+        algorithm, apart = "direct", stride != (1, 1)
+        if apart:
+            args.update(image=g["in_size"][1:], first=(y.first, x.first), spread=stride)
+        else:
+            algorithm = blocked.choose(part, repacked=True)
+        if begun:  # the pixels of other classes
+            args["operands"] = ("y",)
+        low.scratch_step(
+            "blocked_conv.Packing", blocked.packing_variants(part, algorithm, apart), [dy, w, *([dx] if begun else [])],
+            [dx], merged=blocked.whole_groups(part)[1], **args,
         )  # fmt: skip
-        kernel, args, size = blocked.step_arguments(part, algorithm, apart=stride != (1, 1))
-        if stride != (1, 1):
-            args = {**args, "image": g["in_size"][1:], "first": (y.first, x.first), "spread": stride}
-        before = [dx] if begun else []  # the pixels of other classes
-        work = low.workspace((size,), FLOAT32)
-        low.step(kernel, [dy, packed, *before], [dx, work], operands=("y",) if begun else (), **args)
         begun = True

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..ops.infer import product
-from .blocked import BLOCK, FLOAT32, Geometry, supports
+from .blocked import BLOCK, Geometry, supports
+from .program import Ref, Variant
 
 if TYPE_CHECKING:
     from .lower import Lowering
-    from .program import Ref
 
 SUMS = 1 << 20  # elements of all chunks' sums together (4 MiB), where the weights are not larger themselves
 CHUNKS = 16  # parts of a batch at most: the sums of each are short, and that many threads find work
@@ -44,10 +44,20 @@ def add_weight_gradient(low: Lowering, x: Ref, dy: Ref, dw: Ref, geometry: Geome
     dw : Ref
         Weights as users see them.
     """
-    one = _sums(geometry)
-    chunks = max(1, min(geometry["batch"], CHUNKS, SUMS // one))
-    sums = low.workspace((chunks * one,), FLOAT32)
-    low.step("blocked_weight.WeightGradient", [x, dy], [dw, sums], plain=layout == "plain", chunks=chunks, **geometry)
+    blocks, all_sums = -(-geometry["filters"] // BLOCK), _sums(geometry)
+    # Sums larger than what they are made of would cost more than they save.
+    chunks = max(1, min(geometry["batch"], CHUNKS, SUMS // all_sums, (x.size + dy.size) // all_sums))
+    one = chunks * (all_sums // blocks)
+
+    def within(room: int | None) -> Variant:
+        slice = blocks if room is None else min(blocks, room // one)
+        if slice < blocks:
+            slice = max(1, slice // 2 * 2)  # kernels take two filter blocks at a time
+        return Variant({"slice": slice}, slice * one)
+
+    low.scratch_step(
+        "blocked_weight.WeightGradient", within, [x, dy], [dw], plain=layout == "plain", chunks=chunks, **geometry
+    )
 
 
 def add_channel_sums(low: Lowering, dy: Ref, out: Ref) -> None:

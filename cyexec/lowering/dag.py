@@ -117,9 +117,11 @@ class _Walk:
         return tuple(dict.fromkeys(j for j in owned if j not in (i, beside(i))))
 
     def _workspace(self, steps: list[StepSpec]) -> int:
-        """Bytes of the scratch memory of the largest step."""
+        """Bytes of the scratch memory of the largest step; those that can do with less (see `room.py`) do not count."""
         buffers, most = self.program.buffers, 0
         for step in steps:
+            if step.variants is not None:
+                continue
             roots = {self._root(ref) for ref in (*step.reads, *step.writes)}
             most = max(most, sum(buffers[root].nbytes for root in roots if buffers[root].kind == "workspace"))
         return most

@@ -45,18 +45,19 @@ def lifetimes(program: Program) -> dict[int, Life]:
     return lives
 
 
-def memory_problem(program: Program, guard: int = 0) -> tuple[Problem, dict[int, Life]]:
-    """Return the planning problem of the arena, and the lives it was made from.
+def memory_problem(program: Program, lives: dict[int, Life], guard: int = 0) -> Problem:
+    """Return the planning problem of the arenas.
 
     Parameters
     ----------
+    lives : dict of int to Life
+        What `lifetimes` gave.
     guard : int
         Bytes added behind every buffer (for CYEXEC_CHECK, which watches them).
     """
-    lives = lifetimes(program)
     buffers = []
     for root, life in lives.items():
         spec = program.buffers[root]
         if not spec.external and spec.nbytes:
             buffers.append(Buffer(root, life.first, life.last + 1, spec.nbytes + guard, ALIGNMENT, arena=spec.ctx))
-    return Problem(buffers), lives
+    return Problem(buffers)

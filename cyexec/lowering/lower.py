@@ -11,7 +11,7 @@ from ..base import MXNetError
 from ..graph.graph import Entry, Graph, Node
 from ..kernels import levels
 from ..ops.infer import product
-from .program import BufferSpec, Program, Ref, StepSpec
+from .program import BufferSpec, Program, Ref, StepSpec, Variants
 
 FLOAT16 = np.dtype(np.float16)
 FLOAT32 = np.dtype(np.float32)
@@ -135,6 +135,31 @@ class Lowering:
             self._step_in(wide, kernel, reads, writes, dtype, args)
             return
         self._add(kernel, dtype, tuple(reads), tuple(writes), args, tuple(inplace))
+
+    def scratch_step(
+        self,
+        kernel: str,
+        variants: Variants,
+        reads: Sequence[Ref],
+        writes: Sequence[Ref],
+        inplace: Sequence[tuple[int, int]] = (),
+        **args: Any,
+    ) -> None:
+        """Add a kernel call that works in scratch memory, of which it can do with less.
+
+        Parameters
+        ----------
+        variants : Variants
+            The workspace becomes the last of the writes. It has the dtype in which the kernel computes.
+        kernel, reads, writes, inplace, args
+            As for `step`; `variants` adds arguments.
+        """
+        made, dtype = variants(None), writes[0].dtype
+        if not levels.has(kernel, dtype):
+            dtype = FLOAT32 if dtype == FLOAT16 else FLOAT64
+        self.step(kernel, reads, [*writes, self.workspace((made.size,), dtype)], inplace=inplace, **args, **made.args)
+        step = next(s for s in reversed(self.program.steps) if s.kernel == kernel)  # conversions of results follow it
+        step.variants = variants
 
     def elementwise(
         self,

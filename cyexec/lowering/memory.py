@@ -9,8 +9,9 @@ from typing import Any
 
 import planner
 
-from .liveness import memory_problem
+from .liveness import lifetimes, memory_problem
 from .program import BufferSpec, Program
+from .room import limit_workspaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ class MemoryPlan:
 
     def __init__(self, program: Program, time_limit: float = 0.0, guard: int = 0):
         self.program = program
-        problem, self._lives = memory_problem(program, guard)
-        self.plan = planner.solve(problem, time_limit=time_limit)
+        self._lives = lifetimes(program)
+        limit_workspaces(program, self._lives)
+        self.plan = planner.solve(memory_problem(program, self._lives, guard), time_limit=time_limit)
         self._buffers: tuple[PlannedBuffer, ...] | None = None
 
     def offset(self, root: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,9 +66,31 @@ class BufferSpec:
         return self.kind in EXTERNAL
 
 
+class Variant(NamedTuple):
+    """One way to do a step: some of the kernel's arguments, and elements of its workspace."""
+
+    args: dict[str, Any]
+    size: int
+
+
+# From the elements that a workspace may have (None: as many as are fastest) to the fastest way that needs no more, or to
+# the one that needs least. All ways give the same bits.
+Variants = Callable[[int | None], Variant]
+
+
 @dataclass(slots=True, eq=False)
 class StepSpec:
-    """One kernel call to be. ``inplace`` pairs (write, read) numbers: that write may share the read's memory."""
+    """One kernel call to be.
+
+    Attributes
+    ----------
+    inplace : pairs (write, read) of numbers
+        That write may share the read's memory.
+    node : Node or None
+        None: bookkeeping of the program's own (copies to outputs, gradient accumulation).
+    variants : Variants, optional
+        How the step does with less workspace, which is the last of its writes.
+    """
 
     kernel: str  # "family.Class"
     dtype: np.dtype
@@ -75,7 +98,8 @@ class StepSpec:
     writes: tuple[Ref, ...]
     args: dict[str, Any]
     inplace: tuple[tuple[int, int], ...]
-    node: Node | None  # None: bookkeeping of the program's own (copies to outputs, gradient accumulation)
+    node: Node | None
+    variants: Variants | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -101,7 +101,7 @@ class BlockedConvolutionParams(convolution.ConvolutionParams):
     data_shape = P.Shape(doc="Plain shape of the data.")
     plain = P.Bool(default=False, doc="Whether the data are plain.")
     normalises = P.Bool(default=False, doc="Whether relu(data * scale + shift) is convolved instead of the data.")
-    repacked = P.Bool(default=False, doc="Whether the weights change from run to run, so that each packs them.")
+    repacked = P.Bool(default=False, doc="Whether weights change from run to run, and the convolution packs them itself.")
 
 
 class PackParams(BlockedConvolutionParams):
@@ -162,7 +162,7 @@ register(
 
 
 def epilogue_inputs(p: Any) -> tuple[str, ...]:
-    names = ["data", "packed", *(("scale", "shift") if p.normalises else ())]
+    names = ["data", "weight" if p.repacked else "packed", *(("scale", "shift") if p.normalises else ())]
     if not p.no_bias:
         names.append("bias")
     if "prelu" in (p.first, p.second):
@@ -176,6 +176,7 @@ def _epilogue_shape(p, ins, outs):
     out = _out_shape(p)
     shapes = {
         "data": p.data_shape if p.plain else blocked_shape(p.data_shape), "packed": ins[1],
+        "weight": (p.num_filter, p.data_shape[1] // p.num_group, *p.kernel),
         "scale": p.data_shape[1:2], "shift": p.data_shape[1:2], "bias": (p.num_filter,), "slope": (p.num_filter,),
         "addend": out,
     }  # fmt: skip
@@ -187,7 +188,7 @@ def _conv_lower(low, node):
     given = dict(zip(epilogue_inputs(p), low.ins))
     a = geometry_of(p)
     blocked.add_conv(
-        low, given["data"], given["packed"], low.outs[0], a, algorithm_of(p),
+        low, given["data"], low.ins[1], low.outs[0], a, algorithm_of(p), packs=p.repacked,
         bias=given.get("bias"), slopes=given.get("slope"), scale=given.get("scale"), shift=given.get("shift"),
         residual=given.get("addend"),
         act1=_act(p.first, p.first_range), act2=_act(p.second, p.second_range),
@@ -197,7 +198,7 @@ def _conv_lower(low, node):
 register(
     Op(
         name="_BlockedConvolution",
-        doc="Convolution in blocked layout with packed weights, and what follows it: activation, addition, activation.",
+        doc="Convolution in blocked layout, and what follows it: activation, addition, activation.",
         params=EpilogueParams,
         inputs=epilogue_inputs,
         infer_shape=_epilogue_shape,

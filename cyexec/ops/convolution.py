@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product as indices
 from typing import Any
 
 import numpy as np
 
 from ..base import ShapeError
-from ..lowering.gemm import gemm_workspace, scratch_dtype
+from ..lowering.gemm import UNPACKED, WIDEST_TILE, gemm_variants, no_workspace, unpacked
+from ..lowering.program import Variant, Variants
 from . import params as P
 from .infer import product, unify
 from .registry import register
@@ -119,33 +121,51 @@ def _is_pointwise(a: dict[str, Any]) -> bool:
 def add_forward(low, x, w, bias, y, a) -> None:
     """Add the step y = convolution of x with w (+ bias)."""
     rows, positions = a["channels"] // a["groups"] * product(a["taps"]), product(a["out_size"])
-    size = 0 if _is_depthwise(a) else gemm_workspace(a["filters"] // a["groups"], positions, rows, a["batch"])
-    work = low.workspace((size,), scratch_dtype(y.dtype))
-    low.step("conv.Forward", [x, w] + ([] if bias is None else [bias]), [y, work], **a)
+    variants: Variants = no_workspace
+    if not _is_depthwise(a):
+        variants = gemm_variants(a["filters"] // a["groups"], positions, rows, a["batch"])
+    low.scratch_step("conv.Forward", variants, [x, w] + ([] if bias is None else [bias]), [y], **a)
+
+
+def _data_gradient_variants(a) -> Variants:
+    """Ways to make the data gradient: by a matrix of patches, of as many channels, then images, as its room has space for."""
+    taps, positions = product(a["taps"]), product(a["out_size"])
+    channels, filters = a["channels"] // a["groups"], a["filters"] // a["groups"]
+    product_of = partial(gemm_variants, channels * taps, positions, filters, a["batch"])
+    if _is_depthwise(a):
+        return no_workspace
+    if _is_pointwise(a):
+        return product_of()
+    one, gemm = taps * positions, product_of()
+    most = max(1, min(channels * a["batch"], COLUMNS // max(one, 1)))  # planes (`conv_data_chunk` divides the same way)
+    # Products too small for the packed path add up in another order, and all ways must give the same bits.
+    least = 1
+    if not unpacked(min(most, channels) * taps, positions, filters, True, False):
+        least = max(WIDEST_TILE // taps + 1, UNPACKED // (taps * positions * filters) + 1)
+
+    def within(room: int | None) -> Variant:
+        planes, size = most, gemm(None).size
+        if room is not None and most * one + size > room:
+            planes = max(min(most, least), min(most, room * 2 // 3 // one))
+            size = gemm(max(0, room - planes * one)).size
+        return Variant({"columns": planes * one}, planes * one + size)
+
+    return within
 
 
 def add_data_gradient(low, dy, w, bias, dx, a) -> None:
     """Add the step dx = transposed convolution of dy with w (+ bias)."""
-    taps, positions = product(a["taps"]), product(a["out_size"])
-    channels, filters = a["channels"] // a["groups"], a["filters"] // a["groups"]
-    one, columns, size = taps * positions, 0, 0
-    if _is_pointwise(a):
-        size = gemm_workspace(channels, positions, filters, a["batch"])
-    elif not _is_depthwise(a):
-        # As many channels as fit, then as many images (`conv_data_chunk` divides the same way).
-        columns = one * max(1, min(channels * a["batch"], COLUMNS // max(one, 1)))
-        size = gemm_workspace(channels * taps, positions, filters, a["batch"])
-    dtype = scratch_dtype(dx.dtype)
-    work, patches = low.workspace((0 if _is_depthwise(a) else size,), dtype), low.workspace((columns,), dtype)
-    low.step("conv.DataGradient", [dy, w] + ([] if bias is None else [bias]), [dx, work, patches], **a)
+    reads = [dy, w] + ([] if bias is None else [bias])
+    low.scratch_step("conv.DataGradient", _data_gradient_variants(a), reads, [dx], **a)
 
 
 def add_weight_gradient(low, x, dy, dw, a) -> None:
     """Add the step dw = gradient of a convolution's weights."""
     rows, positions = a["channels"] // a["groups"] * product(a["taps"]), product(a["out_size"])
-    size = gemm_workspace(a["filters"] // a["groups"], rows, positions, k_batch=a["batch"])
-    work = low.workspace((0 if _is_depthwise(a) else size,), scratch_dtype(dw.dtype))
-    low.step("conv.WeightGradient", [x, dy], [dw, work], **a)
+    variants: Variants = no_workspace
+    if not _is_depthwise(a):
+        variants = gemm_variants(a["filters"] // a["groups"], rows, positions, k_batch=a["batch"])
+    low.scratch_step("conv.WeightGradient", variants, [x, dy], [dw], **a)
 
 
 def add_channel_sums(low, x, out) -> None:

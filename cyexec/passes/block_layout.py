@@ -2,7 +2,8 @@
 
 Before: nodes over plain arrays (batch, channels, rows, columns). After: convolutions, poolings and what lies between them
 work on blocked arrays (batch, blocks, rows, columns, 16); `_ToBlocked` and `_FromBlocked` stand where a value changes
-layout, once for each value and layout. Weights are packed by `_PackWeights`, which `hoist_constants` takes out of inference.
+layout, once for each value and layout. Without gradients weights are packed by `_PackWeights`, which `hoist_constants` takes
+out; with gradients they change from run to run, and each convolution packs its own as it needs them.
 
 A convolution decides for itself: its packed weights and kernels are worth a change of layout on either side. Every other
 operator follows its inputs: it works blocked if one of them is, and if there is a rule for it (`block_rules.py`). One input

@@ -63,9 +63,10 @@ def _convolution(layout: Layout, node: Node) -> Sequence[Entry] | None:
     scale: Sequence[Entry] = ()
     if weight.node.op is not None and weight.node.op.name == "_ScaleFilters":
         weight, *scale = weight.node.inputs
-    packed = layout.make(node, "_PackWeights", weight, *scale, suffix="_packed", has_scale=bool(scale), **shared)
+    if not shared["repacked"]:
+        (weight,) = layout.make(node, "_PackWeights", weight, *scale, suffix="_packed", has_scale=bool(scale), **shared)
     bias = [layout.as_plain(e) for e in node.inputs[2:]]
-    return layout.make(node, "_BlockedConvolution", _source(layout, data, shared), *packed, *bias, **shared)
+    return layout.make(node, "_BlockedConvolution", _source(layout, data, shared), weight, *bias, **shared)
 
 
 def _convolution_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:

@@ -32,13 +32,14 @@ def run(graph: Graph) -> Graph:
             return None
         assert node.op is not None
         before = inputs[0].node
-        # How weights are packed follows from how the data are read.
-        pack, rest = inputs[1].node, inputs[2:]
-        assert pack.op is not None
-        packed = g.at(pack, "")(pack.op.name, *pack.inputs, like=pack.params, normalises=True)
+        weight, rest = inputs[1], inputs[2:]
+        if not node.params.repacked:  # how weights are packed follows from how the data are read
+            pack = weight.node
+            assert pack.op is not None
+            weight = g.at(pack, "")(pack.op.name, *pack.inputs, like=pack.params, normalises=True)
         g.at(node, "")
         g.attrs[FUSED] = f"{before.attrs.get(FUSED, before.name)} {node.attrs.get(FUSED, node.name)}"
-        return [g(node.op.name, before.inputs[0], packed, *before.inputs[1:], *rest, like=node.params, normalises=True)]
+        return [g(node.op.name, before.inputs[0], weight, *before.inputs[1:], *rest, like=node.params, normalises=True)]
 
     return graph.rewrite(change)
 

@@ -66,10 +66,10 @@ def activate(v, act, slopes=None):
     return v
 
 
-def guarded(shape, fill=np.nan):
+def guarded(shape, fill=np.nan, dtype=F32):
     """An array with `GUARD` elements of 7 on both sides: (all of it, the array)."""
     size = int(np.prod(shape))
-    whole = np.full(size + 2 * GUARD, 7, F32)
+    whole = np.full(size + 2 * GUARD, 7, dtype)
     inner = whole[GUARD : GUARD + size]
     inner[:] = fill
     return whole, inner.reshape(shape)
@@ -124,3 +124,33 @@ def run_conv(x, packed, g, algorithm, threads=1, in_place=False, operands=None, 
     assert intact(whole)
     assert intact(work_whole)
     return y
+
+
+class Recorder:
+    """A `Lowering` whose references are arrays and whose steps run at once.
+
+    Attributes
+    ----------
+    room : int or None
+        Elements that steps have for their workspaces.
+    guards : list of ndarray
+        Arrays that workspaces lie in, see `guarded`.
+    """
+
+    def __init__(self, threads=1, room=None):
+        self.threads, self.room, self.guards = threads, room, []
+
+    def workspace(self, shape, dtype):
+        whole, inner = guarded(shape, dtype=dtype)
+        self.guards.append(whole)
+        return inner
+
+    def fill(self, dst, value):
+        dst[...] = value
+
+    def step(self, kernel, reads, writes, inplace=(), **args):
+        run_step(kernel, reads, writes, self.threads, **args)
+
+    def scratch_step(self, kernel, variants, reads, writes, inplace=(), **args):
+        made = variants(self.room)
+        self.step(kernel, reads, [*writes, self.workspace((made.size,), F32)], **args, **made.args)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cyexec.kernels import levels
 from cyexec.lowering import blocked
 
-from .blocked_reference import activate, convolve, geometry, pack, run_conv, unblock
+from .blocked_reference import Recorder, activate, block, convolve, geometry, guarded, intact, pack, run_conv, unblock
 
 EPS = 2.0**-24
 ACTS = [blocked.NONE, blocked.RELU, blocked.clip(-0.5, 1.5), blocked.leaky(0.1), blocked.PRELU]
@@ -166,6 +166,44 @@ def test_part_of_a_larger_tensor(level):
     np.testing.assert_allclose(unblock(y[:, 1:4], 48), want, atol=1e-5)
     assert (y[:, 0] == 7).all()
     assert (y[:, 4] == 7).all()
+
+
+@pytest.mark.parametrize(
+    "g",
+    [
+        geometry(2, 20, 70, (9, 30), (3, 3), pad=(1, 1)),
+        geometry(1, 300, 200, (7, 7), (3, 3), pad=(1, 1)),
+        geometry(3, 33, 100, (10, 9), (1, 1)),
+        geometry(2, 48, 33, (12, 11), (5, 3), stride=(2, 1), pad=(2, 1)),
+        geometry(2, 64, 64, (8, 8), (3, 3), pad=(1, 1), groups=2),
+        geometry(2, 24, 24, (8, 8), (3, 3), pad=(1, 1), groups=24),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("room", [None, 0, 30_000, 100_000])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_packing_its_own_weights_changes_no_bit(level, g, room, threads):
+    """Slices of the filters, with every operand; a residual in place."""
+    rng = np.random.default_rng(3)
+    x = numbers(rng, g["batch"], g["channels"], *g["in_size"][1:])
+    w = numbers(rng, g["filters"], g["channels"] // g["groups"], *g["taps"][1:])
+    operands = {name: numbers(rng, g["filters"]) for name in ("bias", "slopes")}
+    residual = block(numbers(rng, g["batch"], g["filters"], *g["out_size"][1:]), 0)
+    acts = {"act1": blocked.PRELU, "act2": blocked.RELU}
+    for algorithm in blocked.algorithms(g):
+        if algorithm == "plain":
+            continue
+        packed = pack(w, g, algorithm)
+        with_residual = {**operands, "residual": unblock(residual, g["filters"])}
+        want = run_conv(x, packed, g, algorithm, operands=with_residual, **acts)
+        whole, y = guarded(residual.shape)
+        y[:] = residual
+        low = Recorder(threads, room)
+        given = [block(x, 0), w, y, g, algorithm]
+        blocked.add_conv(low, *given, packs=True, **operands, residual=y, **acts)
+        assert intact(whole)
+        assert all(map(intact, low.guards))
+        np.testing.assert_array_equal(y, want)
 
 
 def test_nan_and_infinity_pass(level):

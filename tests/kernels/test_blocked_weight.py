@@ -12,7 +12,8 @@ from cyexec.lowering import blocked_gradient
 from cyexec.ops import registry
 from cyexec.ops.blocked import to_blocked
 from cyexec.ops.convolution import _backward_reference, conv_arguments
-from cyexec.runtime.schedule import Schedule, set_num_threads, set_sharing_thresholds
+
+from .blocked_reference import Recorder, intact
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -26,37 +27,18 @@ def params(**kw):
     return registry.get("Convolution").params(**kw)
 
 
-class Recorder:
-    """Takes steps from lowering and runs them over arrays."""
-
-    def __init__(self, threads):
-        self.threads = threads
-
-    def workspace(self, shape, dtype):
-        return np.full(shape, np.nan, dtype)
-
-    def step(self, kernel, reads, writes, dtype=None, **args):
-        cls, _ = levels.resolve(kernel, FLOAT32)
-        old = set_sharing_thresholds(0, 0)
-        set_num_threads(self.threads)
-        try:
-            Schedule([cls(reads, writes, **args)]).run(0, 1, 0)
-        finally:
-            set_num_threads(0)
-            set_sharing_thresholds(*old)
-
-
-def gradients(data, p, plain, threads=1, seed=0):
+def gradients(data, p, plain, threads=1, seed=0, room=None):
     """(dw, dbias) by the kernels, and the same by the reference."""
     g, out = geometry(data, p)
     rng = np.random.default_rng(seed)
     x, dy = rng.normal(size=data).astype(np.float32), rng.normal(size=out).astype(np.float32)
     weight = np.zeros((p.num_filter, data[1] // p.num_group, *p.kernel), np.float32)
     dw, db = np.full_like(weight, np.nan), np.full(p.num_filter, np.nan, np.float32)
-    low = Recorder(threads)
+    low = Recorder(threads, room)
     data_of, layout = (x, "plain") if plain else (to_blocked(x), "blocked")
     blocked_gradient.add_weight_gradient(low, data_of, to_blocked(dy), dw, g, layout)
     blocked_gradient.add_channel_sums(low, to_blocked(dy), db)
+    assert all(map(intact, low.guards))
     _, *wanted = _backward_reference(p, dy.astype(np.float64), x.astype(np.float64), weight.astype(np.float64))
     return (dw, db), wanted
 
@@ -98,6 +80,15 @@ def test_teams_give_the_same_bits(data, options, plain):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("data,options,plain", CASES)
+def test_less_room_gives_the_same_bits(data, options, plain):
+    """Slices of the filters, one after the other."""
+    results = [gradients(data, params(**options), plain, 2, room=room)[0] for room in (None, 0, 40_000)]
+    for other in results[1:]:
+        for a, b in zip(results[0], other):
+            np.testing.assert_array_equal(a, b)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 5), st.integers(1, 40), st.integers(1, 40), st.tuples(st.integers(1, 9), st.integers(1, 9)),
@@ -118,4 +109,4 @@ def test_operands_of_wrong_size_are_refused():
     cls, _ = levels.resolve("blocked_weight.WeightGradient", FLOAT32)
     good = SimpleNamespace(x=np.zeros(2 * 16 * 42, np.float32), dy=np.zeros(2 * 16 * 20, np.float32))
     with pytest.raises(ValueError, match="WeightGradient"):
-        cls([good.x, good.dy], [np.zeros(5, np.float32), np.zeros(2304, np.float32)], plain=False, chunks=1, **g)
+        cls([good.x, good.dy], [np.zeros(5, np.float32), np.zeros(2304, np.float32)], plain=False, chunks=1, slice=1, **g)

@@ -8,20 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyexec.kernels import levels
-from cyexec.lowering.gemm import gemm_workspace, unpacked
+from cyexec.lowering.gemm import gemm_variants, unpacked
 from cyexec.runtime import schedule
 
 EPS = {np.float32: 2.0**-24, np.float64: 2.0**-53}
 
 
-def multiply(a, b, m, n, k, batch=1, bias=None, axis="column", c=None, threads=1, **flags):
+def multiply(a, b, m, n, k, batch=1, bias=None, axis="column", c=None, threads=1, room=None, **flags):
     """Run one Gemm step over arrays of any shape; returns C of shape (batch, m, n)."""
     dtype = a.dtype
     out = np.full((batch, m, n), np.nan, dtype) if c is None else c.copy()
     size = (
         0
         if unpacked(m, n, k, flags.get("transpose_a", False), flags.get("transpose_b", False))
-        else gemm_workspace(m, n, k)
+        else gemm_variants(m, n, k)(room).size
     )
     work = np.full(size + 1, np.nan, dtype)
     cls, _ = levels.resolve("gemm.Gemm", dtype)
@@ -83,10 +83,12 @@ def test_agrees_with_float64(level, dtype, m, n, k, batch, ta, tb, alpha, axis, 
     try:
         got = multiply(a, b, m, n, k, batch, bias, axis, c, **flags)
         shared = multiply(a, b, m, n, k, batch, bias, axis, c, threads=threads, **flags)
+        lean = multiply(a, b, m, n, k, batch, bias, axis, c, threads=threads, room=0, **flags)
     finally:
         levels.set_level(before)
     assert_close(got, want, bound, dtype, k)
     np.testing.assert_array_equal(got, shared)  # bit by bit
+    np.testing.assert_array_equal(got, lean)
 
 
 @pytest.mark.parametrize("level", levels.available_levels())
@@ -100,9 +102,12 @@ def test_cache_blocks(level, m, n, k, ta, tb):
     levels.set_level(level)
     try:
         got = multiply(a, b, m, n, k, transpose_a=ta, transpose_b=tb)
+        with_less = [multiply(a, b, m, n, k, room=room, transpose_a=ta, transpose_b=tb) for room in (0, 50_000, 200_000)]
     finally:
         levels.set_level(before)
     assert_close(got, x @ y, np.abs(x) @ np.abs(y), np.float32, k)
+    for other in with_less:
+        np.testing.assert_array_equal(got, other)  # bit by bit
 
 
 @pytest.mark.parametrize("m,n,k", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (1, 4, 0), (3, 1, 0)])

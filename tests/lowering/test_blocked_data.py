@@ -11,27 +11,9 @@ from cyexec.kernels import levels
 from cyexec.lowering import blocked
 from cyexec.lowering.blocked_data import add_data_gradient
 
-from ..kernels.blocked_reference import block, convolve, geometry, guarded, intact, run_step, unblock
+from ..kernels.blocked_reference import Recorder, block, convolve, geometry, guarded, intact, unblock
 
 EPS = 2.0**-24
-
-
-class Recorder:
-    """A `Lowering` whose references are arrays and whose steps run at once."""
-
-    def __init__(self, threads):
-        self.threads, self.guards = threads, []
-
-    def workspace(self, shape, dtype):
-        whole, inner = guarded(shape)
-        self.guards.append(whole)
-        return inner
-
-    def fill(self, dst, value):
-        dst[...] = value
-
-    def step(self, kernel, reads, writes, **args):
-        run_step(kernel, reads, writes, self.threads, **args)
 
 
 def data_gradient(dy, w, g):
@@ -68,8 +50,8 @@ def geometries(draw):
 
 @pytest.mark.parametrize("level", levels.available_levels())
 @settings(max_examples=100, deadline=None)
-@given(g=geometries(), threads=st.integers(1, 3), seed=st.integers(0, 9))
-def test_adjoint(level, g, threads, seed):
+@given(g=geometries(), threads=st.integers(1, 3), room=st.sampled_from([None, 20_000, 0]), seed=st.integers(0, 9))
+def test_adjoint(level, g, threads, room, seed):
     assume(g is not None)
     assert blocked.supports(g)
     rng = np.random.default_rng(seed)
@@ -78,7 +60,7 @@ def test_adjoint(level, g, threads, seed):
     whole, dx = guarded(blocked.blocked_shape(g["batch"], g["channels"], g["in_size"]))
     before = levels.level
     levels.set_level(level)
-    low = Recorder(threads)
+    low = Recorder(threads, room)
     try:
         add_data_gradient(low, block(dy, 0), w, dx, g)
     finally:

@@ -13,6 +13,7 @@ from cyexec.lowering.dag import BARRIER, program_dag
 from cyexec.lowering.lower import lower
 from cyexec.lowering.order import in_order, order_nodes
 from cyexec.lowering.program import Program
+from cyexec.lowering.room import GRAIN
 from cyexec.passes import add_gradient
 from cyexec.runtime import compiled
 
@@ -106,4 +107,5 @@ def test_estimate_is_the_arena():
         net = mx.sym.Activation(mx.sym.BatchNorm(net, name=f"bn{i}"), act_type="relu", name=f"r{i}")
     plan = net.plan(x=(8, 8, 32, 32), grad_req="write")
     estimate = program_dag(share_memory(lower(plan.program.graph), inplace=False)).peak()
-    assert estimate <= plan.total <= estimate * 1.001  # offsets are multiples of 64
+    # Workspaces fill a started megabyte, and do with less beyond it.
+    assert estimate <= plan.total <= -(-estimate // GRAIN) * GRAIN

@@ -1,0 +1,67 @@
+"""Let the workspaces of a program answer to its memory: none raises the peak that the values themselves have.
+
+Steps ask for the scratch memory with which they are fastest. Below the peak of the values that costs nothing, for the
+memory is there; at the peak it makes the arena larger than what is computed needs. There the steps that can do with less
+(`program.Variants`: fewer weights packed at a time, smaller areas of a convolution) take the fastest way that fits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import accumulate
+
+from .liveness import ALIGNMENT, Life
+from .program import Program
+
+# What the values need is rounded up to whole units of memory: a megabyte is worth no slower step.
+GRAIN = 1 << 20
+
+
+def padded(nbytes: int) -> int:
+    """Bytes that a buffer of `nbytes` takes in an arena."""
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+
+
+def alive(program: Program, lives: dict[int, Life], ctx: int, kinds: tuple[str, ...]) -> list[int]:
+    """Bytes of one arena that are alive at each step, of root buffers of these kinds."""
+    change = [0] * (len(program.steps) + 1)
+    for root, life in lives.items():
+        spec = program.buffers[root]
+        if spec.ctx == ctx and spec.kind in kinds:
+            change[life.first] += padded(spec.nbytes)
+            change[life.last + 1] -= padded(spec.nbytes)
+    return list(accumulate(change))
+
+
+def limit_workspaces(program: Program, lives: dict[int, Life], grain: int = GRAIN) -> None:
+    """Choose ways with less workspace for the steps of `program` at which it would raise the peak. Changes `program`.
+
+    Parameters
+    ----------
+    program : Program
+        Its memory has been shared.
+    lives : dict of int to Life
+        Of its root buffers (`liveness.lifetimes`).
+    grain : int
+        Bytes of which a multiple is allowed (tests allow nothing but the values).
+    """
+    for ctx in {program.buffers[root].ctx for root in lives}:
+        values = alive(program, lives, ctx, ("value",))
+        limit = (max(values) // grain + 1) * grain - ALIGNMENT
+        total = alive(program, lives, ctx, ("value", "workspace"))
+        if max(total) <= limit:
+            continue
+        for k, step in enumerate(program.steps):
+            if total[k] <= limit or step.variants is None:
+                continue
+            ref = step.writes[-1]
+            spec = program.buffers[ref.buffer]
+            if spec.ctx != ctx or not spec.nbytes:
+                continue
+            left = limit - (total[k] - padded(spec.nbytes))
+            made = step.variants(max(0, left) // ref.dtype.itemsize)
+            shape = (made.size,)
+            writes = (*step.writes[:-1], ref._replace(shape=shape))
+            # In other orders of this program they may have room: nothing that is shared with those may change.
+            program.steps[k] = replace(step, args={**step.args, **made.args}, writes=writes)
+            program.buffers[spec.id] = replace(spec, shape=shape, nbytes=made.size * ref.dtype.itemsize)
