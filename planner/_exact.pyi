@@ -19,12 +19,13 @@ class Search(Skyline):
         memo: bool = True,
         twins: bool = True,
         hop: bool = True,
+        spans: bool = True,
     ) -> None: ...
     def run(
         self,
         capacity: int,
         short: int,
-        ranks: Sequence[tuple[Sequence[int], int]],
+        strategies: Sequence[tuple[Sequence[int], bool, bool]],
         work_limit: int,
         deadline: float | None = None,
     ) -> list[int] | Literal[False] | None: ...

@@ -14,6 +14,7 @@ kinds of branches exclude each other: no plan twice.
 * Memo: floors and set of unplaced blocks are the state; states that failed are remembered over restarts (128-bit
   hashes). Floors are raised to the lowest place of any block over them first, so equal situations look equal.
 * Twins: of blocks with equal lifetime and size only one is tried.
+* Spans: a block that lives as long as all others left, over a level floor, lies on it: what is below could lie above.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -51,6 +52,7 @@ ctypedef struct Frame:
     int32_t first           # its candidates in `choices`
     int32_t next
     int32_t last
+    bint only               # its one candidate needs no alternative
     int64_t mark            # of the trail
     State state
 
@@ -62,27 +64,33 @@ cdef class Search(Skyline):
     ----------
     pieces, size, align, slack, fixed, sections, release, weights
         As for `Skyline`.
-    memo, twins, hop : bool
+    memo, twins, hop, spans : bool
         Pruning rules; each can be switched off without changing what is feasible. `hop` raises a wasted section to the
         next possible place instead of by one unit.
     """
 
     cdef int32_t* rank
+    cdef int64_t* key           # of each candidate: its rank and what the strategy adds
     cdef int32_t* choices
     cdef Frame* frames
     cdef State* failed
     cdef int32_t frame_top, frame_room, choice_top, choice_room
     cdef int64_t capacity, short
-    cdef int32_t counting
-    cdef bint memo, twins, hop, broken
+    cdef bint counting, flush
+    cdef bint memo, twins, hop, spans, broken
     cdef readonly int64_t nodes
     cdef int64_t next_look, node_limit
     cdef int32_t turn
     cdef object error           # raised inside the search, to be raised again by run
 
-    def __cinit__(self, *args, bint memo=True, bint twins=True, bint hop=True, **others):
-        self.memo, self.twins, self.hop = memo, twins, hop
+    def __cinit__(self, *args, bint memo=True, bint twins=True, bint hop=True, bint spans=True, **others):
+        cdef int32_t b
+        self.memo, self.twins, self.hop, self.spans = memo, twins, hop, spans
+        for b in range(self.blocks):
+            # What must be somewhere, or at multiples of something, cannot change places with what is below it.
+            self.spans = self.spans and self.fixed[b] < 0 and self.align[b] == 1
         self.rank = <int32_t*>self.room(self.blocks, sizeof(int32_t))
+        self.key = <int64_t*>self.room(self.blocks, sizeof(int64_t))
         self.failed = <State*>self.room(1 << MEMO_BITS, sizeof(State))
         self.frame_room = 2 * self.blocks + 64
         self.frames = <Frame*>malloc(self.frame_room * sizeof(Frame))
@@ -95,7 +103,7 @@ cdef class Search(Skyline):
         free(self.frames)
         free(self.choices)
 
-    def run(self, int64_t capacity, int64_t short, ranks, int64_t work_limit, deadline=None):
+    def run(self, int64_t capacity, int64_t short, strategies, int64_t work_limit, deadline=None):
         """Search for places below `capacity` units less `short` bytes.
 
         Parameters
@@ -103,9 +111,9 @@ cdef class Search(Skyline):
         capacity, short : int
             The capacity in units, and by how many bytes, less than a unit, it is smaller: only blocks whose size was
             rounded up by as much may end in the last unit.
-        ranks : sequence of (sequence of int, int)
-            Strategies that take turns: the rank of each block (smaller is tried earlier), and how to count branches
-            (0: blocks; 1: blocks times slack).
+        strategies : sequence of (sequence of int, bool, bool)
+            They take turns: the rank of each block (smaller is tried earlier); whether branches are counted times slack;
+            whether blocks whose top is flush with what is beside them are tried first.
         work_limit : int
             Stop after looking at about this many blocks; makes a run repeatable.
         deadline : float, optional
@@ -139,11 +147,11 @@ cdef class Search(Skyline):
                 # What older restarts learned fades: searches that kept all of it got stuck far more often.
                 for b in range(self.sections):
                     self.weight[b] = 1 + (self.weight[b] - 1) * FADING
-            order, self.counting = ranks[self.turn % len(ranks)]
+            order, self.counting, self.flush = strategies[self.turn % len(strategies)]
             noise = mix(<uint64_t>self.turn)
             for b in range(self.blocks):
                 self.rank[b] = order[b]
-                if self.turn // len(ranks) % 2 == 1:
+                if self.turn // len(strategies) % 2 == 1:
                     # Every other round disturbs the orders: a search that was unlucky at its root begins elsewhere.
                     noise = mix(noise + 1)
                     self.rank[b] += <int32_t>(noise % <uint64_t>(1 + self.blocks // 5))
@@ -152,7 +160,7 @@ cdef class Search(Skyline):
                 result = self.search(self.node_limit, work_limit, until)
             if self.nodes - before >= self.node_limit:   # not cut short by the work limit: the next turn begins
                 self.turn += 1
-                if self.turn % len(ranks) == 0:
+                if self.turn % len(strategies) == 0:
                     self.node_limit += self.node_limit // 8
             if self.broken or self.error is not None:
                 error, self.error = self.error, None
@@ -354,10 +362,16 @@ cdef class Search(Skyline):
         cdef int32_t i, j, b, top = self.choice_top, s = f.section
         cdef bint twin
         f.first = f.next = top
+        f.only = False
         for i in range(self.head[s], self.head[s] + self.living[s]):
             b = self.items[i]
             if self.low[b] != self.floor[s]:
                 continue
+            if self.spans and self.lies_below_all(b, f):
+                self.choices[f.first] = b
+                f.last = self.choice_top = f.first + 1
+                f.only = True
+                return
             twin = False
             if self.twins:
                 for j in range(f.first, top):
@@ -366,14 +380,43 @@ cdef class Search(Skyline):
                         break
             if twin:
                 continue
+            self.key[b] = self.rank[b]
+            if self.flush:
+                self.key[b] -= 2 * self.blocks * self.count_flush(b, f.left, f.right)
             j = top
-            while j > f.first and self.rank[self.choices[j - 1]] > self.rank[b]:
+            while j > f.first and self.key[self.choices[j - 1]] > self.key[b]:
                 self.choices[j] = self.choices[j - 1]
                 j -= 1
             self.choices[j] = b
             top += 1
         f.last = top
         self.choice_top = top
+
+    cdef bint lies_below_all(self, int32_t b, Frame* f) noexcept nogil:
+        """Whether a candidate is over all sections of the frame, which are level, so that it can lie below all others."""
+        cdef int32_t s
+        if self.first[b] > f.left or self.last[b] < f.right or self.ragged[b]:
+            return False
+        # What was below it may end where it ended.
+        if self.short and self.slack[b] >= self.short:
+            return False
+        self.work += f.right - f.left
+        for s in range(f.left, f.right):
+            if self.floor[s] != self.low[b]:
+                return False
+        return True
+
+    cdef int32_t count_flush(self, int32_t b, int32_t left, int32_t right) noexcept nogil:
+        """Count where the top of a candidate would be level with the floor beside it, or the capacity.
+
+        Where sizes are of many kinds this is rarely by chance: a plan without holes is made of such places.
+        """
+        cdef int64_t top = self.low[b] + self.size[b]
+        return (
+            (self.first[b] > left and self.height(self.first[b] - 1) == top)
+            + (self.last[b] < right and self.height(self.last[b]) == top)
+            + (top == self.capacity)
+        )
 
     cdef bint branch(self, Frame* f) noexcept nogil:
         """Take the next branch that does not fail at once; False when there are no more."""
@@ -384,7 +427,7 @@ cdef class Search(Skyline):
             if self.place(self.choices[f.next - 1]):
                 return True
             self.undo(f.mark)
-        if f.next == f.last:    # once, after all blocks: waste room
+        if f.next == f.last and not f.only:    # once, after all blocks: waste room
             f.next += 1
             if self.floor[s] + self.waiting[s] < self.capacity:
                 height = self.next_place(s) if self.hop else self.floor[s] + 1

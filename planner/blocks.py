@@ -50,6 +50,23 @@ class Blocks:
         pinned = self.fixed[self.fixed > 0]
         return int(np.gcd(grain, np.gcd.reduce(pinned))) if len(pinned) else grain
 
+    def take(self, chosen: Int64) -> Blocks:
+        """Return some of the blocks, in the order given."""
+        first = np.searchsorted(self.row_block, chosen)
+        count = np.searchsorted(self.row_block, chosen, "right") - first
+        rows = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
+        return Blocks(
+            [self.buffers[i] for i in chosen] if self.buffers else [],
+            self.start[chosen],
+            self.end[chosen],
+            self.size[chosen],
+            self.align[chosen],
+            self.fixed[chosen],
+            np.repeat(np.arange(len(chosen)), count),
+            self.row_start[rows],
+            self.row_end[rows],
+        )
+
 
 def from_arrays(start: Int64, end: Int64, size: Int64, align: Int64) -> Blocks:
     """Make blocks of single lifetimes without aliases and fixed offsets."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from ._exact import Search
 from .blocks import Blocks, Int64
+from .bounds import bound_of_blocks
 
 MOST_ROWS = 20_000
 MOST_INCIDENCES = 3_000_000  # of blocks and sections: beyond, a step of the search costs milliseconds
@@ -73,8 +74,8 @@ class Question:
         first, last, _ = _sections(blocks)
         return int((last - first).sum()) <= MOST_INCIDENCES
 
-    def _strategies(self) -> list[tuple[list[int], int]]:
-        """Orders of blocks and ways of counting branches that take turns; none is best for all problems."""
+    def _strategies(self) -> list[tuple[list[int], bool, bool]]:
+        """Orders of blocks, ways of counting branches and of trying them that take turns; none is best for all problems."""
         width, size = self.width, self.size
         life = (self.blocks.end - self.blocks.start)[self.alive]
         sorted_by = {
@@ -84,7 +85,12 @@ class Question:
             "size": np.lexsort((-life, -size)),
         }
         ranks = {name: np.argsort(order, kind="stable").tolist() for name, order in sorted_by.items()}
-        return [(rank, counting) for rank in ranks.values() for counting in (0, 1)]
+        return [
+            (rank, counting, flush)
+            for flush in (False, True)
+            for rank in ranks.values()
+            for counting in (False, True)
+        ]
 
     def ask(self, capacity: int, work: int, deadline: float | None) -> Int64 | bool | None:
         """Return offsets in bytes of a plan of at most `capacity` bytes, False (proved: none), or None (not known)."""
@@ -106,13 +112,6 @@ class Question:
         """Return the possible total of that number, in bytes."""
         units, k = divmod(level, len(self.slacks))
         return units * self.unit - self.slacks[k]
-
-
-def _end_of_the_dead(blocks: Blocks) -> int:
-    """Return where the blocks end that are never alive: the arena holds them, but the search does not see them."""
-    dead = np.ones(len(blocks.size), bool)
-    dead[blocks.row_block] = False
-    return int((blocks.size + np.maximum(blocks.fixed, 0))[dead].max(initial=0))
 
 
 def _sections(blocks: Blocks) -> tuple[Int64, Int64, int]:
@@ -149,9 +148,10 @@ def _unit(unit: int, aligns: set[int]) -> int:
 def improve(
     blocks: Blocks,
     offsets: Int64,
-    bound: int,
+    enough: int,
     *,
     capacity: int | None = None,
+    work: int = QUICK_WORK,
     deadline: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
@@ -160,27 +160,27 @@ def improve(
     Parameters
     ----------
     blocks : Blocks
+        All of them alive at some time.
     offsets : ndarray of shape (n,), int64
         The plan so far, bytes.
-    bound : int
-        Lower bound in bytes.
+    enough : int
+        Bytes at which to stop: more than the lower bound of these blocks where others need as much.
     capacity : int, optional
         Bytes; stop as soon as the plan fits, or is proved not to.
+    work : int
+        Blocks to look at for the first question; without a deadline, for all of them three times as many.
     deadline : float, optional
-        `time.monotonic()` at which to stop; without it a fixed amount of work is done.
+        `time.monotonic()` at which to stop.
     progress : callable, optional
         Called with total and bound (bytes) whenever one of them changes.
     """
-    total = int((offsets + blocks.size).max())
-    if total <= bound or not Question.possible(blocks):
-        return Outcome(offsets, total, bound, False)
-    question, improved, spent = Question(blocks), False, 0
-    work = QUICK_WORK if deadline is None else 4 * QUICK_WORK
-    idle = _end_of_the_dead(blocks)
-    low = question.level(bound) if bound > idle else question.level(idle + 1) - 1
+    total, bound = int((offsets + blocks.size).max()), bound_of_blocks(blocks)
+    question, improved, spent, quick = Question(blocks), False, 0, work
+    low = question.level(bound) if bound >= enough else question.level(enough + 1) - 1
     high = question.level(total)
-    bound = max(bound, min(question.total(low), total))
-    while low < high and total > bound:
+    if bound >= enough:
+        bound = min(question.total(low), total)
+    while low < high and total > max(bound, enough):
         failed, target = low - 1, low
         if capacity is not None:
             if total <= capacity or bound > capacity:
@@ -202,14 +202,14 @@ def improve(
                 progress(total, bound)
             if deadline is not None and monotonic() >= deadline:
                 return Outcome(offsets, total, bound, improved)
-            if total <= bound or (capacity is not None and (total <= capacity or bound > capacity)):
+            if total <= max(bound, enough) or (capacity is not None and (total <= capacity or bound > capacity)):
                 return Outcome(offsets, total, bound, improved)
             if capacity is not None or high - failed <= 1 + high // 512:
                 break
             if deadline is None:
-                if spent >= 2 * QUICK_WORK:
+                if spent >= 2 * quick:
                     break
-                work = QUICK_WORK // 4
+                work = quick // 4
             target = (failed + high) // 2
         if deadline is None:
             break

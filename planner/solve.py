@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 
 from .blocks import Blocks, Int64, by_arena, from_arrays
 from .bounds import bound_of_blocks
-from .exact import Question, improve
+from .exact import MOST_ROWS, QUICK_WORK, Question, improve
 from .greedy import ORDERS, order_by, place_in_order
 from .local import improve_order
 from .model import LIMIT, Plan, PlannerError, Problem
+from .parts import Parts
 from .split import place_by_size, place_by_time
 from .sweep import possible, sweeps
 
@@ -22,6 +23,7 @@ Progress = Callable[[str, int, int], None]
 # Placing one by one takes quadratic time in the worst case, a sweep n log n: the counts keep 10,000 buffers under 0.2 s
 # and a million under 10 s. Greedy by size is left out only where it would take seconds.
 _FEW, _SOME, _MANY = 1_500, 5_000, 30_000
+_MOMENT = 0.005  # seconds: less is not worth another round
 
 
 def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | None = None) -> Plan:
@@ -113,7 +115,7 @@ def plan_arrays(start: ArrayLike, end: ArrayLike, size: ArrayLike, align: int | 
     if sizes.astype(np.float64).sum() + aligns.astype(np.float64).sum() >= LIMIT:
         raise PlannerError("the sizes add up to 2**62 bytes or more")
     blocks = from_arrays(begins, ends, sizes, aligns)
-    return _best_of_portfolio(blocks, bound_of_blocks(blocks), None)[0]
+    return _best_of_portfolio(blocks, Parts(blocks), bound_of_blocks(blocks), None)[0]
 
 
 def _column(name: str, value: ArrayLike) -> Int64:
@@ -136,37 +138,98 @@ def _solve_arena(
 ) -> tuple[Int64, int, int, str]:
     """Return offsets, total and lower bound in bytes, and how they were found."""
     bound = bound_of_blocks(blocks)
-    offsets, method = _best_of_portfolio(blocks, bound, progress)
+    parts = Parts(blocks)
+    offsets, method = _best_of_portfolio(blocks, parts, bound, progress)
     total = _total(blocks, offsets)
-    if total <= bound or (capacity is not None and (total <= capacity or bound > capacity)):
-        return offsets, total, bound, method
+    if total > bound and (capacity is None or bound <= capacity < total):
+        search = _Search(blocks, parts, offsets, bound, method, progress)
+        search.run(capacity, deadline)
+        offsets, total, bound, method = search.offsets, search.total, search.bound, search.method
+    return offsets, total, bound, method
 
-    def report(total: int, bound: int) -> None:
-        if progress is not None:
-            progress(method, total, bound)
 
-    exact = Question.possible(blocks)
-    if not exact:
-        before, method = method, "local search"
-        moved = improve_order(blocks, offsets, bound, deadline=deadline, progress=lambda total: report(total, bound))
-        if _total(blocks, moved) < total:
-            offsets, total = moved, _total(blocks, moved)
+class _Search:
+    """The longer search in each part that is too high, the highest first."""
+
+    def __init__(
+        self, blocks: Blocks, parts: Parts, offsets: Int64, bound: int, method: str, progress: Progress | None
+    ) -> None:
+        self.blocks, self.parts, self.offsets, self.bound, self.method = blocks, parts, offsets, bound, method
+        self.progress = progress
+        self.tops = parts.tops(blocks, offsets)
+        self.total = _total(blocks, offsets)
+
+    def run(self, capacity: int | None, deadline: float | None) -> None:
+        """Search once, or until `deadline` in rounds in which the parts share what time there is."""
+        done: set[int] = set()
+        while waiting := self._waiting(capacity, done):
+            if deadline is None:
+                rows = np.cumsum(self.parts.sizes()[waiting])
+                waiting = waiting[: max(1, int(np.searchsorted(rows, MOST_ROWS, "right")))]
+            for number, part in enumerate(waiting):
+                until = None
+                if deadline is not None:
+                    until = monotonic() + (deadline - monotonic()) / (len(waiting) - number)
+                self._improve(part, capacity, QUICK_WORK // len(waiting), until)
+                if until is None or monotonic() < until:
+                    done.add(part)
+                if capacity is not None and self.bound > capacity:
+                    return
+            if deadline is None or monotonic() >= deadline - _MOMENT:
+                return
+
+    def _waiting(self, capacity: int | None, done: set[int]) -> list[int]:
+        enough = self.bound if capacity is None else capacity
+        order = np.argsort(-self.tops, kind="stable")
+        return [part for part in order[self.tops[order] > enough].tolist() if part not in done]
+
+    def _improve(self, part: int, capacity: int | None, work: int, deadline: float | None) -> None:
+        chosen = self.parts.members(part)
+        blocks, offsets, enough = self.blocks.take(chosen), self.offsets[chosen], self.bound
+        exact = Question.possible(blocks)
+        method = "exact search" if exact else "local search"
+
+        def report(total: int, bound: int) -> None:
+            self._better(part, total, bound, method)
+
+        if exact:
+            work = work if deadline is None else 4 * QUICK_WORK
+            found = improve(blocks, offsets, enough, capacity=capacity, work=work, deadline=deadline, progress=report)
+            placed, bound = found.offsets, found.bound
         else:
-            method = before
-        return offsets, total, bound, method
-    before, method = method, "exact search"
-    found = improve(blocks, offsets, bound, capacity=capacity, deadline=deadline, progress=report)
-    return found.offsets, found.total, found.bound, method if found.improved else before
+            enough = enough if capacity is None else max(enough, capacity)
+            placed = improve_order(blocks, offsets, enough, deadline=deadline, progress=lambda total: report(total, 0))
+            bound = 0
+        self.offsets = self.offsets.copy()
+        self.offsets[chosen] = placed
+        report(_total(blocks, placed), bound)
+
+    def _better(self, part: int, top: int, bound: int, method: str) -> None:
+        """Book a part's total and bound, and tell of it if the arena's are better."""
+        self.tops[part] = min(self.tops[part], top)
+        idle = self.parts.idle
+        total, bound = max(int(self.tops.max()), idle), max(self.bound, bound)
+        if total < self.total:
+            self.method = method
+        if (total, bound) != (self.total, self.bound):
+            self.total, self.bound = total, bound
+            if self.progress is not None:
+                self.progress(self.method, total, bound)
 
 
-def _best_of_portfolio(blocks: Blocks, bound: int, progress: Progress | None) -> tuple[Int64, str]:
+def _best_of_portfolio(blocks: Blocks, parts: Parts, bound: int, progress: Progress | None) -> tuple[Int64, str]:
+    """Return the best plan, put together from the best of each part, and the method that was the last to help."""
     best, least, best_method = np.zeros(len(blocks.size), np.int64), -1, "nothing to place"
     for method, offsets in _portfolio(blocks, bound):
-        total = _total(blocks, offsets)
+        if least >= 0 and parts.count > 1:
+            offsets = parts.best_of(blocks, best, offsets)
+        total, lower = _total(blocks, offsets), False
         if least < 0 or total < least:
-            best, least, best_method = offsets, total, method
+            least, best_method, lower = total, method, True
             if progress is not None:
                 progress(method, total, bound)
+        if lower or parts.count > 1:
+            best = offsets
         if least <= bound:
             break
     return best, best_method

@@ -15,7 +15,7 @@ from planner.generate import dissection
 
 from .strategies import least_total, pinned_problems, problems
 
-RULES = ("memo", "release", "twins", "hop", "weights")
+RULES = ("memo", "release", "twins", "hop", "spans", "weights")
 ENOUGH = 10**12
 
 
