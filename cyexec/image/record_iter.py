@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,36 +15,18 @@ from ..base import MXNetError
 from ..io.file_iter import Chunk, MXDataIter
 from ..ndarray import NDArray, load
 from .iterator import read_list
-from .resize import resize
-from .transform import choose_method
+from .record_augment import OPTIONS, RecordAugmenter
 
 # Accepted, and of no consequence here.
 _IGNORED = frozenset({
-    "verbose", "prefetch_buffer", "device_id", "ctx", "aug_seq", "shuffle_chunk_size", "shuffle_chunk_seed", "fill_value",
-    "dct_method",
+    "verbose", "prefetch_buffer", "device_id", "ctx", "aug_seq", "shuffle_chunk_size", "shuffle_chunk_seed", "dct_method",
 })  # fmt: skip
-# MXNet's further augmentations, which are not part of this, with the values that mean none.
-_ABSENT = {
-    "random_resized_crop": 0, "max_rotate_angle": 0, "max_aspect_ratio": 0, "min_aspect_ratio": None, "max_shear_ratio": 0,
-    "max_crop_size": -1, "min_crop_size": -1, "max_random_scale": 1, "min_random_scale": 1, "max_random_area": 1,
-    "min_random_area": 1, "max_img_size": 1e10, "min_img_size": 0, "brightness": 0, "contrast": 0, "saturation": 0,
-    "pca_noise": 0, "random_h": 0, "random_s": 0, "random_l": 0, "rotate": -1, "pad": 0, "max_random_contrast": 0,
-    "max_random_illumination": 0,
-}  # fmt: skip
-
-
-class Chance(NamedTuple):
-    """Random numbers for one image, drawn in the order of images, so that threads do not matter."""
-
-    across: float
-    down: float
-    flip: float
 
 
 class ImageRecordIter(MXDataIter):
     """Batches of the images of a record file, red first, of shape (batch_size, channels, height, width).
 
-    Pixels become ``(pixel - mean) * scale / std``.
+    Pixels become ``((pixel - mean) * contrast + illumination) * scale / std``.
 
     Parameters
     ----------
@@ -65,23 +47,25 @@ class ImageRecordIter(MXDataIter):
     preprocess_threads : int
     round_batch : bool
         Whether an incomplete last batch is completed with the first images, which the next epoch then leaves out.
-    resize : int
-        Length of the shorter edge before cropping; -1: as it is.
-    rand_crop, rand_mirror, mirror : bool
-        Take a random part rather than the middle; exchange left and right half of the time, or always.
-    inter_method : int
-        See `imresize`.
+    rand_mirror, mirror : bool
+        Exchange left and right half of the time, or always.
     mean_img : str, optional
         File of a mean image, as `mx.nd.save` writes it.
     mean_r, mean_g, mean_b, mean_a, std_r, std_g, std_b, std_a, scale : float
+    max_random_contrast, max_random_illumination : float
+        Contrast is random within 1 +- the one, illumination within +- the other.
     dtype : dtype
         Of the images; float32 by default.
     data_name, label_name : str
+    **augmentation
+        ``resize`` (length of the shorter edge before all else), ``rand_crop``, ``random_resized_crop``,
+        ``max_rotate_angle``, ``max_random_scale``, ``pad``, ``random_h`` and the others that
+        `record_augment.OPTIONS` has.
 
     Raises
     ------
     MXNetError
-        The file is missing or broken; an augmentation of MXNet's is asked for that is not part of this.
+        The file is missing or broken; an option is unknown, or contradicts another.
     ImportError
         Neither Pillow nor OpenCV is installed.
     """
@@ -103,11 +87,8 @@ class ImageRecordIter(MXDataIter):
         part_index: int = 0,
         preprocess_threads: int = 4,
         round_batch: bool = True,
-        resize: int = -1,
-        rand_crop: bool = False,
         rand_mirror: bool = False,
         mirror: bool = False,
-        inter_method: int = 1,
         mean_img: str | None = None,
         mean_r: float = 0.0,
         mean_g: float = 0.0,
@@ -118,17 +99,17 @@ class ImageRecordIter(MXDataIter):
         std_b: float = 1.0,
         std_a: float = 1.0,
         scale: float = 1.0,
+        max_random_contrast: float = 0.0,
+        max_random_illumination: float = 0.0,
         dtype: Any = None,
         data_name: str = "data",
         label_name: str = "softmax_label",
-        **others: Any,
+        **augmentation: Any,
     ):
         name = type(self).__name__
-        for key, value in others.items():
-            if key not in _ABSENT and key not in _IGNORED:
-                raise MXNetError(f"{name}: Cannot find argument '{key}'")
-            if key in _ABSENT and value != _ABSENT[key]:
-                raise MXNetError(f"{name}: {key}={value} is not supported; use mx.image.ImageIter and its augmenters")
+        for key in augmentation:
+            if key not in OPTIONS and key not in _IGNORED:
+                raise MXNetError(f"{name}: Cannot find argument '{key}'; known are also {', '.join(OPTIONS)}")
         self._shape = tuple(int(d) for d in data_shape)
         if len(self._shape) != 3 or self._shape[0] not in (1, 3):
             raise MXNetError(f"{name}: data_shape is {data_shape}; expected (channels, height, width) with 1 or 3 channels")
@@ -145,8 +126,10 @@ class ImageRecordIter(MXDataIter):
         self._order = np.random.default_rng(seed) if shuffle else None
         self._chances = np.random.default_rng(seed if seed_aug is None else seed_aug)
         self._threads = ThreadPoolExecutor(max(1, preprocess_threads), thread_name_prefix=name)
-        self._resize, self._interp = resize, inter_method
-        self._crop, self._rand_mirror, self._mirror = rand_crop, rand_mirror, mirror
+        options = {key: value for key, value in augmentation.items() if key in OPTIONS}
+        self._augment = RecordAugmenter(self._shape, options, name)
+        self._rand_mirror, self._mirror = rand_mirror, mirror
+        self._contrast, self._illumination = max_random_contrast, max_random_illumination
         self._mean = np.array([mean_r, mean_g, mean_b, mean_a][: self._shape[0]], np.float32).reshape(-1, 1, 1)
         if mean_img:
             self._mean = _mean_image(mean_img, self._shape)
@@ -166,8 +149,8 @@ class ImageRecordIter(MXDataIter):
         coming: deque[Future[Chunk]] = deque()
         try:
             for number, position in positions.tolist():
-                chance = Chance(*self._chances.random(3))
-                coming.append(self._threads.submit(self._make, number, reader.read_at(position), chance))
+                seed = int(self._chances.integers(2**63))
+                coming.append(self._threads.submit(self._make, number, reader.read_at(position), seed))
                 if len(coming) > 2 * self.batch_size:
                     yield coming.popleft().result()
             while coming:
@@ -177,7 +160,7 @@ class ImageRecordIter(MXDataIter):
                 future.cancel()
             reader.close()
 
-    def _make(self, number: int, record: bytes | None, chance: Chance) -> Chunk:
+    def _make(self, number: int, record: bytes | None, seed: int) -> Chunk:
         if record is None:
             raise MXNetError(f"{self._path}: ends before record {number}")
         header, content = recordio.unpack(record)
@@ -193,29 +176,23 @@ class ImageRecordIter(MXDataIter):
             pixels = codec.decode(content, 1 if self._shape[0] == 3 else 0)
         except MXNetError as error:
             raise MXNetError(f"{self._path}: image {header.id}: {error}") from error
-        data = self._augment(pixels if pixels.ndim == 3 else pixels[..., None], chance)
+        # A generator for each image: which thread makes it when does not matter.
+        data = self._finished(pixels if pixels.ndim == 3 else pixels[..., None], np.random.default_rng(seed))
         return Chunk(data[None], label[None], np.array([header.id], np.uint64))
 
-    def _augment(self, pixels: np.ndarray, chance: Chance) -> np.ndarray:
-        channels, height, width = self._shape
-        if self._resize > 0:
-            pixels = self._scaled(pixels, self._resize / min(pixels.shape[:2]))
-        if pixels.shape[0] < height or pixels.shape[1] < width:
-            pixels = self._scaled(pixels, max(height / pixels.shape[0], width / pixels.shape[1]))
-        down, across = pixels.shape[0] - height, pixels.shape[1] - width
-        y = int(chance.down * (down + 1)) if self._crop else down // 2
-        x = int(chance.across * (across + 1)) if self._crop else across // 2
-        pixels = pixels[y : y + height, x : x + width]
-        if self._mirror or self._rand_mirror and chance.flip < 0.5:
+    def _finished(self, pixels: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+        """Augment, put channels first (red, green, blue) and normalise."""
+        pixels = self._augment(pixels, chance)
+        if self._mirror or self._rand_mirror and chance.random() < 0.5:
             pixels = pixels[:, ::-1]
-        data = pixels[..., ::-1].transpose(2, 0, 1) if channels == 3 else pixels.transpose(2, 0, 1)
+        data = pixels[..., ::-1].transpose(2, 0, 1)
         if self.dtype.kind != "f":
             return data
-        return (data - self._mean) * self._factor
-
-    def _scaled(self, pixels: np.ndarray, factor: float) -> np.ndarray:
-        height, width = (max(1, int(d * factor + 1e-9)) for d in pixels.shape[:2])
-        return resize(pixels, width, height, choose_method(self._interp, (*pixels.shape[:2], height, width)))
+        data = data - self._mean
+        if self._contrast or self._illumination:
+            data = data * np.float32(1 + chance.uniform(-self._contrast, self._contrast))
+            data = data + np.float32(chance.uniform(-self._illumination, self._illumination))
+        return data * self._factor
 
 
 class ImageRecordUInt8Iter(ImageRecordIter):

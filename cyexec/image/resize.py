@@ -20,7 +20,7 @@ Table = tuple[np.ndarray, np.ndarray]  # numbers and weights of old pixels, of s
 
 
 @cache
-def _opencv() -> Any:
+def opencv() -> Any:
     try:
         return importlib.import_module("cv2")
     except ImportError:
@@ -46,7 +46,7 @@ def resize(pixels: np.ndarray, width: int, height: int, interp: int) -> np.ndarr
         raise MXNetError(f"cannot resize an image of shape {pixels.shape} to width {width} and height {height}")
     if interp not in range(5):
         raise MXNetError(f"unknown interpolation method {interp}; expected 0 to 4")
-    cv2 = _opencv()
+    cv2 = opencv()
     if cv2 is not None and pixels.dtype in (np.uint8, np.float32):
         return cv2.resize(pixels, (width, height), interpolation=interp).reshape(height, width, pixels.shape[2])
     old_height, old_width = pixels.shape[:2]

@@ -22,7 +22,7 @@ with tempfile.TemporaryDirectory() as folder:
     subprocess.run([os.environ["ORACLE"], HERE / "run_oracle.py", cases, HERE / "operators.npz"], check=True)
 SCRIPTS = (
     "ndarray/make.py", "params/make.py", "zoo/make.py", "compat/make.py", "training/make.py", "curves/make.py",
-    "optimizer/make_updates.py", "optimizer/make_states.py",
+    "optimizer/make_updates.py", "optimizer/make_states.py", "image/make.py",
 )  # fmt: skip
 for script in () if ONLY_NEW else SCRIPTS:
     subprocess.run([os.environ["ORACLE"], HERE / script], check=True)

@@ -157,7 +157,10 @@ def test_record_iter_as_bytes(folder):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        (dict(max_rotate_angle=10), "max_rotate_angle=10 is not supported"),
+        (dict(random_resized_crop=True, rand_crop=True), "random_resized_crop excludes rand_crop"),
+        (dict(min_crop_size=9, max_crop_size=5), "min_crop_size=9 and max_crop_size=5"),
+        (dict(min_random_scale=1.5), "min_random_scale=1.5 and max_random_scale=1.0"),
+        (dict(data_shape=(1, 10, 8), random_h=9), "random_h are for images of 3 channels"),
         (dict(colour=1), "Cannot find argument 'colour'"),
         (dict(data_shape=(10, 8)), "data_shape is"),
         (dict(part_index=2, num_parts=2), "part_index=2"),

@@ -10,7 +10,7 @@ from cyexec.image.resize import resize
 
 @pytest.fixture(autouse=True)
 def without_opencv(monkeypatch):
-    monkeypatch.setattr(module, "_opencv", lambda: None)
+    monkeypatch.setattr(module, "opencv", lambda: None)
 
 
 @pytest.mark.parametrize("interp", range(5))
