@@ -4,7 +4,7 @@
 
 Images are NDArrays of shape (height, width, channels), red first unless said otherwise. Only encoding and decoding need a
 library, Pillow or OpenCV; the rest is NumPy, and OpenCV where it is installed. Random choices come from Python's `random` and
-`numpy.random`, as in MXNet. Detection (``ImageDetIter`` and its augmenters) is not part of this.
+`numpy.random`, as in MXNet. For detection, images have boxes, which `det_augment.py` moves with them (det_iterator.py).
 """
 
 from .augment import (
@@ -28,6 +28,17 @@ from .augment import (
     SaturationJitterAug,
     SequentialAug,
 )
+from .det_augment import (
+    CreateDetAugmenter,
+    CreateMultiRandCropAugmenter,
+    DetAugmenter,
+    DetBorrowAug,
+    DetHorizontalFlipAug,
+    DetRandomCropAug,
+    DetRandomPadAug,
+    DetRandomSelectAug,
+)
+from .det_iterator import ImageDetIter
 from .iterator import ImageIter
 from .record_iter import ImageRecordIter, ImageRecordUInt8Iter
 from .transform import (
@@ -46,8 +57,10 @@ from .transform import (
 
 __all__ = [
     "Augmenter", "BrightnessJitterAug", "CastAug", "CenterCropAug", "ColorJitterAug", "ColorNormalizeAug",
-    "ContrastJitterAug", "CreateAugmenter", "ForceResizeAug", "HorizontalFlipAug", "HueJitterAug", "ImageIter",
-    "ImageRecordIter", "ImageRecordUInt8Iter", "LightingAug", "RandomCropAug", "RandomGrayAug", "RandomOrderAug",
+    "ContrastJitterAug", "CreateAugmenter", "CreateDetAugmenter", "CreateMultiRandCropAugmenter", "DetAugmenter",
+    "DetBorrowAug", "DetHorizontalFlipAug", "DetRandomCropAug", "DetRandomPadAug", "DetRandomSelectAug",
+    "ForceResizeAug", "HorizontalFlipAug", "HueJitterAug", "ImageDetIter", "ImageIter", "ImageRecordIter",
+    "ImageRecordUInt8Iter", "LightingAug", "RandomCropAug", "RandomGrayAug", "RandomOrderAug",
     "RandomSizedCropAug", "ResizeAug", "SaturationJitterAug", "SequentialAug", "center_crop", "color_normalize",
     "copyMakeBorder", "fixed_crop", "imdecode", "imread", "imresize", "random_crop", "random_size_crop", "resize_short",
     "scale_down",

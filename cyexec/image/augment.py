@@ -280,6 +280,16 @@ class CastAug(Augmenter):
         return src.astype(self.typ)
 
 
+def imagenet_lighting() -> tuple[np.ndarray, np.ndarray]:
+    """Strengths and directions of the principal components of ImageNet's colours, as `LightingAug` takes them."""
+    return _EIGENVALUES, _EIGENVECTORS
+
+
+def imagenet_values(mean: Any, std: Any) -> tuple[Any, Any]:
+    """Mean and deviation, with ImageNet's for True."""
+    return (_MEAN if mean is True else mean), (_STD if std is True else std)
+
+
 def CreateAugmenter(  # noqa: N802  (MXNet's name)
     data_shape: tuple[int, int, int],
     resize: int = 0,
@@ -332,11 +342,10 @@ def CreateAugmenter(  # noqa: N802  (MXNet's name)
     if hue:
         auglist.append(HueJitterAug(hue))
     if pca_noise > 0:
-        auglist.append(LightingAug(pca_noise, _EIGENVALUES, _EIGENVECTORS))
+        auglist.append(LightingAug(pca_noise, *imagenet_lighting()))
     if rand_gray > 0:
         auglist.append(RandomGrayAug(rand_gray))
-    mean = _MEAN if mean is True else mean
-    std = _STD if std is True else std
+    mean, std = imagenet_values(mean, std)
     if mean is not None or std is not None:
         auglist.append(ColorNormalizeAug(mean, std))
     return auglist

@@ -118,7 +118,9 @@ class ImageIter(DataIter):
         if self.seq is not None and num_parts > 1:
             count = len(self.seq) // num_parts
             self.seq = self.seq[part_index * count : (part_index + 1) * count]
-        self.auglist = CreateAugmenter(self.data_shape, **kwargs) if aug_list is None else list(aug_list)  # type: ignore[arg-type]
+        self.auglist: list[Any] = (
+            CreateAugmenter(self.data_shape, **kwargs) if aug_list is None else list(aug_list)  # type: ignore[arg-type]
+        )
         self.provide_data = [DataDesc(data_name, (batch_size, *self.data_shape))]
         shape = (batch_size, label_width) if label_width > 1 else (batch_size,)
         self.provide_label = [DataDesc(label_name, shape, as_dtype(dtype).type)]
@@ -214,10 +216,15 @@ class ImageIter(DataIter):
                 return
             data = self.imdecode(content)
             self.check_valid_image([data])
-            made = self.postprocess_data(self.augmentation_transform(data))
-            if made.shape != self.data_shape:
-                raise MXNetError(f"ImageIter: an image of shape {made.shape} after augmentation, expected {self.data_shape}")
-            yield label, made
+            yield label, self._shaped(self.augmentation_transform(data))
+
+    def _shaped(self, data: Any) -> np.ndarray:
+        """An image as it stands in a batch. Raises MXNetError when the augmenters made another shape."""
+        made = self.postprocess_data(data)
+        if made.shape != self.data_shape:
+            name = type(self).__name__
+            raise MXNetError(f"{name}: an image of shape {made.shape} after augmentation, expected {self.data_shape}")
+        return made
 
     def next(self) -> DataBatch:
         """Return the next batch. Raises StopIteration at the end of the epoch."""

@@ -123,8 +123,9 @@ def copyMakeBorder(  # noqa: N802  (MXNet's name)
     ----------
     type : int
         0 constant `value` (or `values`, one for each channel), 1 the border repeated, 2 mirrored with it, 3 wrapped around,
-        4 mirrored without it.
+        4 mirrored without it. OpenCV's flag 16, "isolated", may be added and means nothing here.
     """
+    type &= ~16
     pixels = pixels_of(src)
     margins = ((top, bot), (left, right), (0, 0))
     modes: dict[int, Any] = {1: "edge", 2: "symmetric", 3: "wrap", 4: "reflect"}

@@ -98,3 +98,56 @@ def case_create(mx):
         answers.append([[type(a).__name__ for a in augmenters], names, list(made.shape), str(np.dtype(made.dtype))])
     answers.append(kind(mx.image.CreateAugmenter, (3, 4, 5), rand_resize=True))
     return answers
+
+
+def boxes():
+    return np.array([[0, 0.1, 0.2, 0.6, 0.7], [1, 0.5, 0.5, 0.9, 0.95], [2, 0, 0, 0.3, 0.3]], np.float32)
+
+
+def whole(array, unit=1e-4):
+    """Numbers in steps, since float32 sums are made in another order."""
+    return (np.asarray(array, "float64") / unit).round().astype(int)
+
+
+def case_detection_augmenters(mx):
+    answers = {}
+    for name, make in (
+        ("crop", lambda: mx.image.DetRandomCropAug()),
+        ("narrow", lambda: mx.image.DetRandomCropAug(0.3, (0.5, 2.0), (0.1, 0.8), 0.2, 20)),
+        ("fixed", lambda: mx.image.DetRandomCropAug(aspect_ratio_range=1.0, area_range=0.5)),
+        ("pad", lambda: mx.image.DetRandomPadAug((0.5, 2.0), (1.0, 4.0), 50, (1, 2, 3))),
+        ("flip", lambda: mx.image.DetHorizontalFlipAug(0.5)),
+        ("select", lambda: mx.image.DetRandomSelectAug([mx.image.DetRandomPadAug(), mx.image.DetRandomCropAug()], 0.3)),
+        ("several", lambda: mx.image.CreateMultiRandCropAugmenter([0.1, 0.3], area_range=[(0.1, 1.0), (0.3, 0.9)])),
+        ("borrow", lambda: mx.image.DetBorrowAug(mx.image.CastAug())),
+    ):
+        random.seed(3)
+        augmenter = make()
+        results = []
+        for _ in range(6):
+            made, label = augmenter(picture(mx, 40, 50), boxes())
+            results.append([list(made.shape), int(made.asnumpy().sum()), whole(label), random.random()])
+        answers[name] = [augmenter.dumps(), results]
+    return answers
+
+
+def case_create_detection(mx):
+    answers = []
+    for kwargs in (
+        dict(),
+        dict(rand_crop=0.7, rand_pad=0.6, rand_mirror=True, inter_method=1, resize=30, min_object_covered=[0.1, 0.5]),
+        dict(mean=True, std=True, brightness=0.1, hue=0.1, pca_noise=0.1, rand_gray=0.1, inter_method=1),
+    ):
+        random.seed(5)
+        np.random.seed(5)  # noqa: NPY002
+        augmenters = mx.image.CreateDetAugmenter((3, 6, 8), **kwargs)
+        results = []
+        for _ in range(4):
+            made, label = picture(mx, 40, 50), boxes()
+            for augmenter in augmenters:
+                made, label = augmenter(made, label)
+            results.append([list(made.shape), whole(label), random.random()])
+        answers.append([[json.dumps(a.dumps()) for a in augmenters if not kwargs.get("mean")], results])
+    answers.append(kind(mx.image.DetBorrowAug, 3))
+    answers.append(kind(mx.image.DetRandomSelectAug, [3]))
+    return answers
