@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..base import DTypeError, MXNetError, ShapeError
 from ..ops import registry
 from ..ops.params import Params, is_hidden
 from ..ops.schema import Op
+from . import rules
 
 AnyNode = TypeVar("AnyNode", bound=Any)
 
@@ -231,32 +231,13 @@ def make_node(
     in_shapes = tuple([e.node.shapes[e.index] for e in ins])
     in_dtypes = tuple([e.node.dtypes[e.index] for e in ins])
     try:
-        # What opaque operators answer is the user's code; nor should anything keep that alive.
-        infer = _infer if op.opaque else _inferred
-        shapes, dtypes = infer(op, params, in_shapes, in_dtypes)
+        shapes, dtypes = rules.outputs(op, params, in_shapes, in_dtypes)
     except (ShapeError, DTypeError) as error:
         found = ", ".join(f"{n}={s} {d}" for n, s, d in zip(op.input_names(params), in_shapes, in_dtypes))
         raise type(error)(f"{op.name} '{name}': {error}; inputs are {found}") from None
     if any(s is None or min(s, default=0) < 0 for s in shapes) or any(d is None for d in dtypes):
         raise MXNetError(f"{op.name} '{name}': outputs cannot be inferred from inputs {in_shapes} {in_dtypes}")
     return Node(op, params, ins, name, shapes, dtypes, "", ctx, attrs)
-
-
-def _infer(op: Op, params: Params, in_shapes: tuple, in_dtypes: tuple) -> tuple[tuple, tuple]:
-    """Shapes and dtypes of the outputs."""
-    count = len(op.output_names(params))
-    _, shapes = op.infer_shape(params, list(in_shapes), [None] * count)
-    if op.infer_dtype is None:
-        first = in_dtypes[0] if in_dtypes else np.dtype(np.float32)
-        if any(d != first for d in in_dtypes):
-            raise DTypeError("all inputs must have one dtype")
-        dtypes: Sequence[Any] = [first] * count
-    else:
-        _, dtypes = op.infer_dtype(params, list(in_dtypes), [None] * count)
-    return tuple(shapes), tuple(dtypes)
-
-
-_inferred = lru_cache(maxsize=4096)(_infer)  # a network has many layers of few sizes
 
 
 class Builder:

@@ -17,6 +17,7 @@ import numpy as np
 from ..base import DTypeError, MXNetError, ShapeError, as_dtype
 from ..ops.infer import FLOAT32, is_full, same_dtype, unify
 from ..ops.schema import DType, Shape
+from . import rules
 from .graph import topological
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class _Inference:
             inputs, first, last = self.inputs[i], self.first[i], self.first[i + 1]
             ins, outs = [values[e] for e in inputs], values[first:last]
             try:
-                new_ins, new_outs = rule(node, list(ins), list(outs))
+                new_ins, new_outs = rule(node, ins, outs)
             except self.error as error:
                 raise self.error(f"{node.describe()}: {error}; {self._found(node, ins, outs)}") from None
             if len(new_ins) != len(ins) or len(new_outs) != len(outs):
@@ -199,7 +200,7 @@ def infer_shapes(
             if shape is not None:
                 state.values[state.first[i]] = shape
     state.ask_all()
-    state.run(lambda node, ins, outs: node.op.infer_shape(node.params, ins, outs))  # type: ignore[union-attr]
+    state.run(lambda node, ins, outs: rules.shapes(node.op, node.params, ins, outs))  # type: ignore[arg-type]
     result = state.result()
     if not partial:
         missing = [node for node in nodes if not all(is_full(s) for s in result[node])]

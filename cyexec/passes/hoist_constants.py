@@ -69,23 +69,19 @@ def _is_view(node: Node) -> bool:
 
 def parameters_only(graph: Graph) -> set[Node]:
     """Nodes of which everything ends in a parameter input."""
-    readers = graph.readers()
     shown = {entry.node for entry in graph.outputs}
+    read: set[Node] = set()
+    elsewhere: set[Node] = set()  # read by an operator that does not take it as a parameter
     found: set[Node] = set()
-
-    def is_parameter(entry: Entry, reader: Node) -> bool:
-        assert reader.op is not None
-        if reader in found:
-            return True
-        names = reader.op.input_names(reader.params)
-        return all(n in PARAMETER_INPUTS for n, e in zip(names, reader.inputs) if e == entry)
-
-    for node in reversed(graph.nodes):
-        if node in shown:
-            continue
-        uses = [(node[i], r) for i in range(len(node.shapes)) for r in readers.get(node[i], ())]
-        if node.kind == "aux" or uses and all(is_parameter(e, r) for e, r in uses):
+    for node in reversed(graph.nodes):  # readers come before what they read
+        if node not in shown and (node.kind == "aux" or node in read and node not in elsewhere):
             found.add(node)
+        if node.op is None:
+            continue
+        read.update(e.node for e in node.inputs)
+        if node not in found:
+            names = node.op.input_names(node.params)
+            elsewhere.update(e.node for n, e in zip(names, node.inputs) if n not in PARAMETER_INPUTS)
     return found
 
 

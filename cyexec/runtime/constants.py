@@ -44,12 +44,15 @@ _known: weakref.WeakValueDictionary[Hashable, Constant] = weakref.WeakValueDicti
 Sources = Mapping[str, Any]  # sequences or mappings of NDArrays: the user's arrays by kind and number
 
 
-_programs: dict[Hashable, tuple[Program, MemoryPlan]] = {}
+_programs: dict[Hashable, tuple[Program, MemoryPlan | None]] = {}
 _PROGRAMS_KEPT = 1024
 
 
-def _compiled(node: Node) -> tuple[Program, MemoryPlan]:
-    """Program and plan of `node` alone. A network has many layers of few sizes: equal ones share theirs."""
+def _compiled(node: Node) -> tuple[Program, MemoryPlan | None]:
+    """Program of `node` alone, and a plan if it works in memory of its own.
+
+    A network has many layers of few sizes: equal ones share theirs.
+    """
     key = (node.op, node.params, levels.level, *node.in_shapes, *node.in_dtypes)
     if key not in _programs:
         variables = [
@@ -57,10 +60,13 @@ def _compiled(node: Node) -> tuple[Program, MemoryPlan]:
             for i, e in enumerate(node.inputs)
         ]
         alone = node.with_inputs(tuple(v[0] for v in variables), 0)
-        program = share_memory(lower(Graph([alone[i] for i in range(len(alone.shapes))])))
+        program = lower(Graph([alone[i] for i in range(len(alone.shapes))]))
+        plan = None
+        if not all(b.external for b in program.buffers):
+            plan = MemoryPlan(share_memory(program))
         if len(_programs) >= _PROGRAMS_KEPT:
             _programs.clear()
-        _programs[key] = program, MemoryPlan(program)
+        _programs[key] = program, plan
     return _programs[key]
 
 
@@ -101,7 +107,7 @@ class Constant:
     @property
     def scratch_bytes(self) -> int:
         """Bytes that `steps` work in beside the arrays."""
-        return self._plan.total
+        return self._plan.total if self._plan is not None else 0
 
     def steps(self, scratch: np.ndarray) -> list[Step]:
         """Steps that compute the arrays from the inputs.
@@ -116,7 +122,7 @@ class Constant:
             spec = self._program.buffers[root]
             if spec.external:
                 return arrays[spec.kind][spec.number]._array, 0
-            return scratch, self._plan.offset(root)
+            return scratch, self._plan.offset(root) if self._plan is not None else 0
 
         steps = materialize(self._program, memory)
         if self.scratch_bytes == 0:

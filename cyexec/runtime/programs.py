@@ -6,8 +6,10 @@ find their program here. A plan holds no memory of the user's, only where things
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..graph.graph import Entry, Graph
@@ -91,7 +93,8 @@ def planned_program(
         if found is not None:
             _known[key] = found  # the last used is the last to go
             return found
-    made = _made(graph, is_train, requests, monitored, time_limit, memory_limit)
+    with _no_collection():
+        made = _made(graph, is_train, requests, monitored, time_limit, memory_limit)
     if shared:
         _known[key] = made
         _forget_old()
@@ -104,6 +107,18 @@ def clear() -> None:
 
 
 _known: dict[Hashable, Planned] = {}
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold back the collector of cycles: it would look again and again through all the small objects that are being made."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _made(

@@ -1,5 +1,7 @@
 """Equal graphs share one planned program; anything that could make another program does not."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -102,3 +104,16 @@ def test_only_the_last_used_are_kept(monkeypatch):
     assert bound(shape=(8, 3, 6, 6), grad_req="null").plan is plans[-1]
     assert bound(shape=(1, 3, 6, 6), grad_req="null").plan is not plans[0]
     assert sum(len(p.whole.nodes) for p in programs._known.values()) <= 30
+
+
+def test_the_collector_is_as_it_was():
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            bound(shape=(3, 3, 6, 6))
+            assert gc.isenabled() == enabled
+            with pytest.raises(mx.MXNetError):
+                bound(memory_limit=1)
+            assert gc.isenabled() == enabled
+        finally:
+            gc.enable()
