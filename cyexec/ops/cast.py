@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .infer import same_shape, unify
-from .params import Bool, DType, Int, Params
+from .params import Bool, Count, DType, Params
 from .registry import register
 from .schema import Case, Op, Shape
 
@@ -101,7 +101,7 @@ register(
 
 
 class MulticastParams(Params):
-    num_outputs = Int(doc="Number of inputs, and of outputs.", min=1)
+    num_outputs = Count(doc="Number of inputs, and of outputs.")
     cast_narrow = Bool(default=False, doc="Whether to convert to the narrowest type instead of the widest.")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base import ShapeError
 from .infer import normalize_axis, unify, unify_all
-from .params import Bool, Int, Params, Shape
+from .params import Bool, Count, Int, Params, Shape
 from .registry import register
 from .reshape import ALL_DTYPES
 from .schema import Case, Op
@@ -16,7 +16,7 @@ from .strided import View, move
 
 
 class ConcatParams(Params):
-    num_args = Int(min=1, doc="Number of inputs to be concated.")
+    num_args = Count(doc="Number of inputs to be concated.")
     dim = Int(default=1, doc="The dimension to be concated.")
 
 
@@ -115,7 +115,7 @@ register(_concat_op("_rnn_param_concat", (), _rnn_param_shapes))
 
 class StackParams(Params):
     axis = Int(default=0, doc="The axis in the result array along which the input arrays are stacked.")
-    num_args = Int(min=1, doc="Number of inputs to be stacked.")
+    num_args = Count(doc="Number of inputs to be stacked.")
 
 
 def _stack_shapes(p, ins, outs):
@@ -167,7 +167,7 @@ register(
 
 
 class SplitParams(Params):
-    num_outputs = Int(min=1, doc="Number of splits. Note that this should evenly divide the length of the `axis`.")
+    num_outputs = Count(doc="Number of splits. Note that this should evenly divide the length of the `axis`.")
     axis = Int(default=1, doc="Axis along which to split.")
     squeeze_axis = Bool(
         default=False,
@@ -180,7 +180,7 @@ class SplitV2Params(Params):
     indices = Shape(doc="The first index of each part along the axis.")
     axis = Int(default=1, doc="Axis along which to split.")
     squeeze_axis = Bool(default=False, doc="If true, removes the axis, along which each part must have length 1.")
-    sections = Int(default=0, doc="Number of sections if equally splitted. Default to 0 which means split by indices.")
+    sections = Count(default=0, min=0, doc="Number of sections if equally splitted. Default to 0 which means split by indices.")
 
 
 def _num_parts(p):

@@ -75,8 +75,8 @@ class ForeachParams(ControlFlowParams):
     """Parameters of _foreach; inputs are data, states and what the body reads besides, in this order."""
 
     NUM_SUBGRAPHS = 1
-    num_args = P.Int(min=1, doc="Number of inputs, with the subgraph.")
-    num_outputs = P.Int(min=0, doc="Number of outputs.")
+    num_args = P.Count(doc="Number of inputs, with the subgraph.")
+    num_outputs = P.Count(min=0, doc="Number of outputs.")
     num_out_data = P.Int(min=0, doc="How many of the outputs are collected; the others are states.")
     in_state_locs = P.Shape(doc="Which inputs of the subgraph are the states.")
     in_data_locs = P.Shape(doc="Which inputs of the subgraph are slices of the data.")
@@ -105,8 +105,8 @@ class WhileLoopParams(ControlFlowParams):
     """Parameters of _while_loop; the subgraphs are the condition and the body."""
 
     NUM_SUBGRAPHS = 2
-    num_args = P.Int(min=2, doc="Number of inputs, with the subgraphs.")
-    num_outputs = P.Int(min=0, doc="Number of outputs.")
+    num_args = P.Count(min=2, doc="Number of inputs, with the subgraphs.")
+    num_outputs = P.Count(min=0, doc="Number of outputs.")
     num_out_data = P.Int(min=0, doc="How many of the outputs are collected; the others are loop variables.")
     max_iterations = P.Int(min=0, doc="Maximum number of iterations.")
     cond_input_locs = P.Shape(doc="Which inputs are those of the condition.")
@@ -137,8 +137,8 @@ class CondParams(ControlFlowParams):
     """Parameters of _cond; the subgraphs are the predicate and the two branches."""
 
     NUM_SUBGRAPHS = 3
-    num_args = P.Int(min=3, doc="Number of inputs, with the subgraphs.")
-    num_outputs = P.Int(min=0, doc="Number of outputs.")
+    num_args = P.Count(min=3, doc="Number of inputs, with the subgraphs.")
+    num_outputs = P.Count(min=0, doc="Number of outputs.")
     cond_input_locs = P.Shape(doc="Which inputs are those of the predicate.")
     then_input_locs = P.Shape(doc="Which inputs are those of the first branch.")
     else_input_locs = P.Shape(doc="Which inputs are those of the second branch.")
@@ -286,7 +286,7 @@ for _name, _params, _infer, _doc in (
 
 
 class WithArgumentsParams(P.Params):
-    num_args = P.Int(min=1, doc="Number of inputs.")
+    num_args = P.Count(doc="Number of inputs.")
 
 
 register(

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base import ShapeError
 from .infer import product, unify
-from .params import Int, Params
+from .params import Count, Params
 from .registry import register
 from .roi import check_rank
 from .schema import Case, Op
@@ -14,7 +14,7 @@ from .windows import float_dtype
 
 
 class KhatriRaoParams(Params):
-    num_args = Int(default=1, min=1, doc="Number of matrices.")
+    num_args = Count(default=1, doc="Number of matrices.")
 
 
 def _shape(p, ins, outs):

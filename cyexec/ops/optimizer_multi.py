@@ -16,7 +16,7 @@ from . import registry
 from .chain import elementwise
 from .infer import FLOAT32, same_dtype, same_shape, unify, unify_all, unify_dtype
 from .optimizer_scalars import lower_update
-from .params import Bool, Float, Floats, Int, Params
+from .params import Bool, Count, Float, Floats, Params
 from .reducing import reduce_step
 from .registry import register
 from .schema import Case, Op
@@ -29,7 +29,7 @@ class MultiParams(Params):
     wds = Floats(doc="Weight decays, one for each weight.")
     rescale_grad = Float(default=1.0, doc="Gradients are multiplied by it first.")
     clip_gradient = Float(default=-1.0, doc=CLIP)
-    num_weights = Int(default=1, min=1, doc="Number of weights.")
+    num_weights = Count(default=1, doc="Number of weights.")
 
 
 class MultiMomentumParams(MultiParams):
@@ -38,20 +38,20 @@ class MultiMomentumParams(MultiParams):
     momentum = Float(default=0.0, doc="How much of the momentum is kept.")
     rescale_grad = Float(default=1.0, doc="Gradients are multiplied by it first.")
     clip_gradient = Float(default=-1.0, doc=CLIP)
-    num_weights = Int(default=1, min=1, doc="Number of weights.")
+    num_weights = Count(default=1, doc="Number of weights.")
 
 
 class PreloadedParams(Params):
     rescale_grad = Float(default=1.0, doc="Gradients are multiplied by it first.")
     clip_gradient = Float(default=-1.0, doc=CLIP)
-    num_weights = Int(default=1, min=1, doc="Number of weights.")
+    num_weights = Count(default=1, doc="Number of weights.")
 
 
 class PreloadedMomentumParams(Params):
     momentum = Float(default=0.0, doc="How much of the momentum is kept.")
     rescale_grad = Float(default=1.0, doc="Gradients are multiplied by it first.")
     clip_gradient = Float(default=-1.0, doc=CLIP)
-    num_weights = Int(default=1, min=1, doc="Number of weights.")
+    num_weights = Count(default=1, doc="Number of weights.")
 
 
 class MultiAdamWParams(Params):
@@ -62,7 +62,7 @@ class MultiAdamWParams(Params):
     wds = Floats(doc="Weight decays, one for each weight.")
     etas = Floats(doc="Factors of step and decay, one for each weight.")
     clip_gradient = Float(default=-1.0, doc=CLIP)
-    num_weights = Int(default=1, min=1, doc="Number of weights.")
+    num_weights = Count(default=1, doc="Number of weights.")
 
 
 # Parameters that are lists here, by their name in the single form.
@@ -214,7 +214,7 @@ _register_all()
 
 
 class CountParams(Params):
-    num_arrays = Int(doc="Number of arrays.")
+    num_arrays = Count(doc="Number of arrays.")
 
 
 class LarsParams(Params):
@@ -228,7 +228,7 @@ class FiniteParams(Params):
 
 
 class MultiFiniteParams(Params):
-    num_arrays = Int(default=1, doc="Number of arrays.")
+    num_arrays = Count(default=1, doc="Number of arrays.")
     init_output = Bool(default=True, doc="Must be true: whether the result is of these arrays alone.")
 
 

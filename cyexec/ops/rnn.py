@@ -26,7 +26,7 @@ class RNNParams(P.Params):
     """Parameters of RNN."""
 
     state_size = P.Int(min=1, doc="Size of the state for each layer.")
-    num_layers = P.Int(min=1, doc="Number of stacked layers.")
+    num_layers = P.Count(doc="Number of stacked layers.")
     bidirectional = P.Bool(default=False, doc="Whether to use bidirectional recurrent layers.")
     mode = P.Enum("gru", "lstm", "rnn_relu", "rnn_tanh", doc="The type of RNN to compute.")
     p = P.Float(

@@ -10,7 +10,7 @@ import numpy as np
 from ..base import DTypeError, ShapeError
 from .chain import elementwise, register_hidden
 from .infer import same_dtype, same_shape, unify, unify_dtype, zero_gradient
-from .params import Float, Int, Params
+from .params import Count, Float, Params
 from .registry import register
 from .schema import Case, Op, Shape
 
@@ -143,7 +143,7 @@ register(
 
 
 class AddNParams(Params):
-    num_args = Int(doc="Number of inputs.", min=1)
+    num_args = Count(doc="Number of inputs.")
 
 
 _GROUP = 48  # operands of one chain

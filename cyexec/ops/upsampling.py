@@ -26,7 +26,7 @@ class UpSamplingParams(P.Params):
         "concat", "sum", default="concat",
         doc="How to handle multiple input: concatenate the upsampled images along the channels, or add them (nearest only).",
     )  # fmt: skip
-    num_args = P.Int(default=1, min=1, doc="Number of inputs to be upsampled.")
+    num_args = P.Count(default=1, doc="Number of inputs to be upsampled.")
     workspace = P.Int(default=512, min=0, doc="Accepted and ignored: workspaces are planned at bind.")
 
 

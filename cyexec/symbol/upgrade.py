@@ -3,6 +3,7 @@
 * Until 0.9, auxiliary states (and inputs that composition had made by itself) are not listed.
 * ``lr_mult`` and the other well-known attributes have no underscores; ``weight_lr_mult`` on an operator means
   ``__lr_mult__`` of its variable ``weight``.
+* Until 0.9.4, variables do not tell the initializers of moving averages and slopes.
 * Until 0.9.5, ``argmax`` and ``argmin`` write ``axis=-1`` where they mean "no axis".
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..base import MXNetError
-from ..ops.params import Params
+from ..ops.params import NoParams, Params
 from ..ops.schema import Op
 from .compose import HIDDEN_KEYS, INITIALIZERS
 from .node import SymbolNode, parse_params
@@ -34,14 +35,14 @@ class Upgraded(NamedTuple):
 def attributes(op: Op | None, attrs: dict[str, str], version: int, where: str) -> Upgraded:
     """Bring a node's attributes into today's form and parse them. Raises MXNetError for those it cannot take."""
     new: dict[str, str] = {}
-    moved: list[tuple[str, str, str]] = []
+    others: list[tuple[str, str, str]] = []
     for key, value in attrs.items():
         if key in HIDDEN_KEYS:
             new[f"__{key}__"] = value
             continue
         hidden = next((h for h in HIDDEN_KEYS if key.endswith(f"_{h}")), None)
         if op is not None and hidden is not None:
-            moved.append((key[: -len(hidden) - 1], f"__{hidden}__", value))
+            others.append((key[: -len(hidden) - 1], hidden, value))
         else:
             new[key] = value
     if op is None:
@@ -50,11 +51,15 @@ def attributes(op: Op | None, attrs: dict[str, str], version: int, where: str) -
         del new["axis"]
     params = parse_params(op, new, where)
     names = op.input_names(params)
-    for name, key, _ in moved:
-        if name not in names:
-            written = f"{name}_{key.strip('_')}"
-            raise MXNetError(f"{where}: attribute {written} names no input; inputs are {', '.join(names)}")
-    return Upgraded(new, params, moved)
+    for_inputs = []
+    for name, hidden, value in others:
+        if name in names:
+            for_inputs.append((name, f"__{hidden}__", value))
+        elif op.params is NoParams:
+            new[f"{name}_{hidden}"] = value  # nothing reads the attributes of such an operator: any may stand there
+        else:
+            raise MXNetError(f"{where}: attribute {name}_{hidden} names no input; inputs are {', '.join(names)}")
+    return Upgraded(new, params, for_inputs)
 
 
 def complete(
@@ -84,7 +89,7 @@ def complete(
     for (child, _), aux_name in zip(inputs[num_args:], names[num_args:]):
         if child.op is not None:
             raise MXNetError(f"{where}: auxiliary state {aux_name} must be a variable, but is {child.describe()}")
-    for input_name, init in INITIALIZERS.get(op.name, {}).items():
+    for input_name, init in INITIALIZERS.get(op.name, {}).items() if version < 904 else ():
         if input_name in names:
             child = inputs[names.index(input_name)][0]
             if child.op is None:

@@ -59,6 +59,20 @@ class TestOldFormats:
         assert sym.attr_dict()["b"] == {"__wd_mult__": "0", "wd_mult": "0"}
         assert sym.list_attr() == {"num_hidden": "3"}
 
+    def test_operators_without_parameters_keep_any_attribute(self):
+        node = {"op": "_copy", "name": "c", "attr": {"weight_lr_mult": "2", "foo": "1"}, "inputs": [[0, 0]]}
+        assert load(document([variable("x"), node])).list_attr() == {"weight_lr_mult": "2", "foo": "1"}
+        with pytest.raises(mx.MXNetError, match="foo_lr_mult names no input"):
+            load(document([*DATA, dense(param={"num_hidden": "3"}, attr={"foo_lr_mult": "2"})]))
+
+    @pytest.mark.parametrize("version, added", [(None, True), (900, True), (903, True), (904, False), (10700, False)])
+    def test_initializers_that_variables_did_not_tell_until_0_9_4(self, version, added):
+        attrs = {"attrs": {"mxnet_version": ["int", version]}} if version else {}
+        prelu = {"op": "LeakyReLU", "name": "p", "attr": {"act_type": "prelu"}, "inputs": [[0, 0, 0], [1, 0, 0]]}
+        sym = load(document([variable("x"), variable("slope"), prelu], **attrs))
+        wanted = {"slope": {"__init__": '["Constant", {"value": 0.25}]'}} if added else {}
+        assert {k: v for k, v in sym.attr_dict().items() if k != "p"} == wanted
+
     def test_auxiliary_states_that_0_8_left_out(self):
         bn = {"op": "BatchNorm", "name": "bn", "param": {"eps": "0.001"}, "inputs": [[0, 0], [1, 0], [2, 0]]}
         sym = load(document([variable("data"), variable("g"), variable("b"), bn]))
@@ -150,6 +164,12 @@ class TestBadFiles:
             (document([variable("x")], attrs={"mxnet_version": "1.7"}), "mxnet_version is '1.7'"),
             (document([*DATA, dense(attrs={"num_hidden": "many"})]), "node 3 'fc'.*num_hidden"),
             (document([*DATA, dense(attrs={"num_hidden": "3", "foo": "1"})]), "node 3 'fc'.*'foo'"),
+            (
+                document(
+                    [variable("x"), {"op": "split", "name": "s", "attr": {"num_outputs": "2147483647"}, "inputs": [[0, 0]]}]
+                ),
+                "node 1 's'.*num_outputs.*1048576",
+            ),
             (document([variable("x"), variable("y", inputs=[[0, 0, 0]])]), "node 1 'y': a variable has no inputs"),
             (
                 document(
