@@ -82,6 +82,9 @@ class _Inference:
                 new_ins, new_outs = rule(node, ins, outs)
             except self.error as error:
                 raise self.error(f"{node.describe()}: {error}; {self._found(node, ins, outs)}") from None
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                # Parameters that the rule does not provide for: bad ones all the same, and the place must be told.
+                raise self.error(f"{node.describe()}: {error}; {self._found(node, ins, outs)}") from error
             if len(new_ins) != len(ins) or len(new_outs) != len(outs):
                 raise MXNetError(f"{node.describe()}: inference gave {len(new_ins)} inputs, {len(new_outs)} outputs")
             again = False

@@ -336,12 +336,17 @@ class Lowering:
                     spec.name = f"{node.name}_{names[i]}"
             entries[entry] = ref
             self.outs.append(ref)
-        if op.lower is not None:
-            op.lower(self, node)
-        elif op.elementwise is not None:
-            self.elementwise(op.elementwise(node.params), self.ins, self.outs)
-        else:
-            raise MXNetError(f"{node.describe()}: operator {op.name} has no kernel")
+        try:
+            if op.lower is not None:
+                op.lower(self, node)
+            elif op.elementwise is not None:
+                self.elementwise(op.elementwise(node.params), self.ins, self.outs)
+            else:
+                raise MXNetError(f"{node.describe()}: operator {op.name} has no kernel")
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Parameters that are impossible in a way the rule of shapes does not see.
+            found = ", ".join(f"{n}={r.shape}" for n, r in zip(op.input_names(node.params), self.ins))
+            raise MXNetError(f"{node.describe()}: {error}; inputs are {found}") from error
 
     def _note_needed_heads(self) -> None:
         read = [e.node for n in self.graph.nodes for e in n.inputs] + [t.entry.node for t in self.graph.targets]

@@ -32,6 +32,8 @@ def _crop_box(p, ins):
     data = ins[0]
     if any(s is not None and len(s) != 4 for s in ins):
         raise ShapeError(f"needs four dimensions (N, C, H, W), found {ins}")
+    if len(p.h_w) != 2 or len(p.offset) != 2:
+        raise ShapeError(f"h_w={p.h_w} and offset={p.offset} must be two numbers each")
     height, width = p.h_w if p.num_args == 1 else ins[1][2:]
     if not 1 <= height <= data[2] or not 1 <= width <= data[3]:
         raise ShapeError(f"a crop of {height} x {width} does not fit in {data}")

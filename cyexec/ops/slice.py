@@ -191,6 +191,13 @@ class SliceAssignScalarParams(SliceParams):
     step = SliceParams.step
 
 
+def _slice_assign_scalar_shapes(p, ins, outs):
+    data = unify(ins[0], outs[0])
+    if data is not None:
+        slice_box(p, data)  # refuses what is no region
+    return [data], [data]
+
+
 def _slice_assign_scalar_lower(low, node):
     data, out = low.ins[0], low.outs[0]
     low.copy(out, data)
@@ -217,7 +224,7 @@ register(
         aliases=("_crop_assign_scalar",),
         doc="Return the input with a region replaced by a number.",
         params=SliceAssignScalarParams,
-        infer_shape=lambda p, ins, outs: ([unify(ins[0], outs[0])], [unify(ins[0], outs[0])]),
+        infer_shape=_slice_assign_scalar_shapes,
         gradient=_slice_assign_scalar_gradient,
         lower=_slice_assign_scalar_lower,
         reference=_slice_assign_scalar_numpy,

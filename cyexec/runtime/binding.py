@@ -330,7 +330,7 @@ class _Allocator:
     ) -> NDArray:
         found = arrays.get(name)
         if found is None:
-            return zeros(shape, dtype, self._contexts[ctx])
+            return zeros(shape, dtype, self._contexts[ctx], f"'{name}'")
         if found.shape != shape or found._array.dtype != dtype:
             raise MXNetError(
                 f"'{name}' is shared with an executor in which it has shape {found.shape} and dtype "
@@ -340,11 +340,11 @@ class _Allocator:
 
     def _pooled(self, name: str, shape: tuple[int, ...], dtype: np.dtype, ctx: int) -> NDArray:
         if self._pool is None:
-            return zeros(shape, dtype, self._contexts[ctx])
+            return zeros(shape, dtype, self._contexts[ctx], f"'{name}'")
         found = self._pool.get(name)
         if found is not None and found._array.dtype == dtype and found._array.size >= product(shape):
             return prefix(found, shape)
-        self._pool[name] = zeros(shape, dtype, self._contexts[ctx])
+        self._pool[name] = zeros(shape, dtype, self._contexts[ctx], f"'{name}'")
         return self._pool[name]
 
 
@@ -402,7 +402,7 @@ def reshape_executor(
                     "executor and then down sizing it is more efficient than the reverse. If you really want to up "
                     "size, set allow_up_sizing=True to enable allocation of new arrays."
                 )
-            return zeros(shape, dtype, contexts[ctx])
+            return zeros(shape, dtype, contexts[ctx], f"'{name}'")
         return prefix(old, shape)
 
     args = [fit(n, a, *w, "arg") for n, a, w in zip(names, parent.arg_arrays, wanted)]
@@ -428,8 +428,8 @@ def clone_executor(parent: Executor, own: Sequence[str] | None) -> Executor:
     wanted, _ = _shapes_dtypes_contexts(parent._graph)
     args = [a if i in shared else a.copy() for i, a in enumerate(parent.arg_arrays)]
     grads = [
-        None if old is None else zeros(shape, dtype, contexts[ctx])
-        for old, (shape, dtype, ctx) in zip(parent.grad_arrays, wanted)
+        None if old is None else zeros(shape, dtype, contexts[ctx], f"gradient of '{name}'")
+        for name, old, (shape, dtype, ctx) in zip(names, parent.grad_arrays, wanted)
     ]
     return Executor(
         parent._symbol, parent._graph, parent._ctx, args, grads, parent._grad_req, parent.aux_arrays, parent._group2ctx,

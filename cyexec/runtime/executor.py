@@ -37,9 +37,12 @@ def named(names: Sequence[str], arrays: Sequence[Any], what: str) -> dict[str, A
     return out
 
 
-def zeros(shape: tuple[int, ...], dtype: np.dtype, ctx: Context) -> NDArray:
-    """A new array of zeros."""
-    made = NDArray._empty(shape, dtype, ctx)
+def zeros(shape: tuple[int, ...], dtype: np.dtype, ctx: Context, what: str) -> NDArray:
+    """A new array of zeros. `what` names it if there is no such memory; then raises MXNetError."""
+    try:
+        made = NDArray._empty(shape, dtype, ctx)
+    except (MemoryError, OverflowError, ValueError) as error:
+        raise MXNetError(f"{what}: cannot allocate {shape} of {dtype}: {error}") from None
     made._array[...] = 0
     return made
 
@@ -98,7 +101,7 @@ class Executor:
         self._arenas = arenas if arenas is not None else []
         while len(self._arenas) < count:
             self._arenas.append(Arena())
-        self.outputs = [zeros(e.shape, e.dtype, contexts[e.node.ctx]) for e in graph.outputs]
+        self.outputs = [zeros(e.shape, e.dtype, contexts[e.node.ctx], e.node.describe()) for e in graph.outputs]
         self._heads: dict[int, NDArray] = {}
         # Lists of our own: as in MXNet, what is bound stays bound when a list of the user's is changed.
         self._args = dict(zip(symbol.list_arguments(), self.arg_arrays))
@@ -138,7 +141,7 @@ class Executor:
             for i in plan.program.needed_heads:
                 if i not in self._heads:
                     like = self._graph.outputs[i]
-                    self._heads[i] = zeros(like.shape, like.dtype, self._ctx)
+                    self._heads[i] = zeros(like.shape, like.dtype, self._ctx, f"head gradient {i}")
             found = Compiled(plan, self._arenas, self._external, constants, whole)
             self._programs[is_train, gradients, monitored] = found
         return found

@@ -315,3 +315,27 @@ def test_gradients_lie_one_behind_the_other():
     shared = net.simple_bind(mx.cpu(), shared_arg_names=["fc1_weight"], shared_exec=executor, data=(2, 7))
     assert shared.grad_dict["fc1_weight"] is executor.grad_dict["fc1_weight"]
     assert shared.grad_dict["fc2_weight"] is not executor.grad_dict["fc2_weight"]
+
+
+@pytest.mark.parametrize(
+    "net, text",
+    [
+        (S.tile(a, reps=(2**62, 0), name="n"), "tile 'n': cannot allocate"),
+        (S.tile(a, reps=(2**62, 1), name="n"), "tile 'n': cannot allocate"),
+        (S.arange(0, 1e38, name="n"), "_arange 'n': cannot allocate"),
+        (S.Crop(a, h_w=(2,), num_args=1, name="n"), "Crop 'n': h_w=.2,. and offset=.* must be two numbers"),
+        (S.linspace(0, None, 3, name="n"), "_linspace 'n': "),
+        (S._internal._slice_assign_scalar(a, begin=(0, 0), end=(1,), name="n"), "_slice_assign_scalar 'n': begin="),
+    ],
+    ids=lambda x: "" if isinstance(x, str) else x.list_outputs()[0],
+)  # fmt: skip
+def test_impossible_parameters_name_the_node(net, text):
+    """Also those that only the allocation or the operator's own arithmetic trips over."""
+    given = dict.fromkeys(net.list_arguments(), (1, 1, 4, 4))
+    with pytest.raises(mx.MXNetError, match=text):
+        net.simple_bind(mx.cpu(), **given)
+
+
+def test_what_no_memory_holds_names_the_argument():
+    with pytest.raises(mx.MXNetError, match="'a': cannot allocate .4611686018427387904, 4. of float32"):
+        S.exp(a).simple_bind(mx.cpu(), a=(2**62, 4))
