@@ -5,7 +5,7 @@ import pytest
 import cyexec as mx
 from benchmarks import networks, table
 from benchmarks.__main__ import chosen
-from benchmarks.cases import SECTIONS
+from benchmarks.cases import ON_REQUEST, SECTIONS
 from benchmarks.harness import MissingPeer, Peer, Row, disagree, python_of, run_case
 
 CASES = [case for _, cases in SECTIONS.values() for case in cases]
@@ -17,7 +17,9 @@ def test_names_are_unique_and_cyexec_runs_every_case():
 
 
 def test_selection_takes_sections_and_cases():
-    assert chosen([]) == [(section, case.name) for section, (_, cases) in SECTIONS.items() for case in cases]
+    assert chosen([]) == [
+        (section, case.name) for section, (_, cases) in SECTIONS.items() if section not in ON_REQUEST for case in cases
+    ]
     assert chosen(["two ops"]) == [("small", "two ops")]
     assert [case for _, case in chosen(["inference"])] == list(networks.ZOO)
     with pytest.raises(ValueError, match="no section or case 'nothing'.*resnet18"):
