@@ -39,6 +39,7 @@ from .det_augment import (
     DetRandomSelectAug,
 )
 from .det_iterator import ImageDetIter
+from .det_record_iter import ImageDetRecordIter
 from .iterator import ImageIter
 from .record_iter import ImageRecordIter, ImageRecordUInt8Iter
 from .transform import (
@@ -59,7 +60,7 @@ __all__ = [
     "Augmenter", "BrightnessJitterAug", "CastAug", "CenterCropAug", "ColorJitterAug", "ColorNormalizeAug",
     "ContrastJitterAug", "CreateAugmenter", "CreateDetAugmenter", "CreateMultiRandCropAugmenter", "DetAugmenter",
     "DetBorrowAug", "DetHorizontalFlipAug", "DetRandomCropAug", "DetRandomPadAug", "DetRandomSelectAug",
-    "ForceResizeAug", "HorizontalFlipAug", "HueJitterAug", "ImageDetIter", "ImageIter", "ImageRecordIter",
+    "ForceResizeAug", "HorizontalFlipAug", "HueJitterAug", "ImageDetIter", "ImageDetRecordIter", "ImageIter", "ImageRecordIter",
     "ImageRecordUInt8Iter", "LightingAug", "RandomCropAug", "RandomGrayAug", "RandomOrderAug",
     "RandomSizedCropAug", "ResizeAug", "SaturationJitterAug", "SequentialAug", "center_crop", "color_normalize",
     "copyMakeBorder", "fixed_crop", "imdecode", "imread", "imresize", "random_crop", "random_size_crop", "resize_short",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -71,6 +71,8 @@ class ImageRecordIter(MXDataIter):
     """
 
     _default_dtype: Any = np.float32
+    _options: Mapping[str, Any] = OPTIONS
+    _augmenter: Any = RecordAugmenter
 
     def __init__(
         self,
@@ -108,8 +110,8 @@ class ImageRecordIter(MXDataIter):
     ):
         name = type(self).__name__
         for key in augmentation:
-            if key not in OPTIONS and key not in _IGNORED:
-                raise MXNetError(f"{name}: Cannot find argument '{key}'; known are also {', '.join(OPTIONS)}")
+            if key not in self._options and key not in _IGNORED:
+                raise MXNetError(f"{name}: Cannot find argument '{key}'; known are also {', '.join(self._options)}")
         self._shape = tuple(int(d) for d in data_shape)
         if len(self._shape) != 3 or self._shape[0] not in (1, 3):
             raise MXNetError(f"{name}: data_shape is {data_shape}; expected (channels, height, width) with 1 or 3 channels")
@@ -126,8 +128,8 @@ class ImageRecordIter(MXDataIter):
         self._order = np.random.default_rng(seed) if shuffle else None
         self._chances = np.random.default_rng(seed if seed_aug is None else seed_aug)
         self._threads = ThreadPoolExecutor(max(1, preprocess_threads), thread_name_prefix=name)
-        options = {key: value for key, value in augmentation.items() if key in OPTIONS}
-        self._augment = RecordAugmenter(self._shape, options, name)
+        options = {key: value for key, value in augmentation.items() if key in self._options}
+        self._augment = self._augmenter(self._shape, options, name)
         self._rand_mirror, self._mirror = rand_mirror, mirror
         self._contrast, self._illumination = max_random_contrast, max_random_illumination
         self._mean = np.array([mean_r, mean_g, mean_b, mean_a][: self._shape[0]], np.float32).reshape(-1, 1, 1)
@@ -135,10 +137,14 @@ class ImageRecordIter(MXDataIter):
             self._mean = _mean_image(mean_img, self._shape)
         self._factor = np.float32(scale) / np.array([std_r, std_g, std_b, std_a][: self._shape[0]], np.float32)
         self._factor = self._factor.reshape(-1, 1, 1)
-        label_shape = (label_width,) if label_width > 1 else ()
         last = "round" if round_batch else "stale"
         dtype = self._default_dtype if dtype is None else dtype
-        super().__init__(self._shape, label_shape, batch_size, dtype, last, data_name, label_name, label_dtype=np.float32)
+        super().__init__(
+            self._shape, self._label_shape(), batch_size, dtype, last, data_name, label_name, label_dtype=np.float32
+        )
+
+    def _label_shape(self) -> tuple[int, ...]:
+        return (self._label_width,) if self._label_width > 1 else ()
 
     def chunks(self) -> Iterator[Chunk]:
         """The images of one epoch, one by one; those of the next two batches are being decoded."""
@@ -164,27 +170,39 @@ class ImageRecordIter(MXDataIter):
         if record is None:
             raise MXNetError(f"{self._path}: ends before record {number}")
         header, content = recordio.unpack(record)
-        label = header.label if self._labels is None else self._labels.get(header.id)
-        if label is None:
-            raise MXNetError(f"{self._path}: image {header.id} is not in path_imglist")
-        label = np.atleast_1d(np.asarray(label, np.float32))
-        if len(label) != self._label_width:
-            raise MXNetError(
-                f"{self._path}: image {header.id} has {len(label)} labels, but label_width is set to {self._label_width}"
-            )
+        label = self._label_of(header)
         try:
             pixels = codec.decode(content, 1 if self._shape[0] == 3 else 0)
         except MXNetError as error:
             raise MXNetError(f"{self._path}: image {header.id}: {error}") from error
         # A generator for each image: which thread makes it when does not matter.
-        data = self._finished(pixels if pixels.ndim == 3 else pixels[..., None], np.random.default_rng(seed))
+        chance = np.random.default_rng(seed)
+        data, label = self._example(pixels if pixels.ndim == 3 else pixels[..., None], label, chance)
         return Chunk(data[None], label[None], np.array([header.id], np.uint64))
 
-    def _finished(self, pixels: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-        """Augment, put channels first (red, green, blue) and normalise."""
+    def _label_of(self, header: recordio.IRHeader) -> np.ndarray:
+        label = header.label if self._labels is None else self._labels.get(header.id)
+        if label is None:
+            raise MXNetError(f"{self._path}: image {header.id} is not in path_imglist")
+        label = np.atleast_1d(np.asarray(label, np.float32))
+        self._check_label(label, f"{self._path}: image {header.id}")
+        return label
+
+    def _check_label(self, label: np.ndarray, what: str) -> None:
+        if len(label) != self._label_width:
+            raise MXNetError(f"{what} has {len(label)} labels, but label_width is set to {self._label_width}")
+
+    def _example(
+        self, pixels: np.ndarray, label: np.ndarray, chance: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """An image (blue first) and its label as they stand in a batch."""
         pixels = self._augment(pixels, chance)
         if self._mirror or self._rand_mirror and chance.random() < 0.5:
             pixels = pixels[:, ::-1]
+        return self._normalised(pixels, chance), label
+
+    def _normalised(self, pixels: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+        """Put channels first (red, green, blue) and normalise."""
         data = pixels[..., ::-1].transpose(2, 0, 1)
         if self.dtype.kind != "f":
             return data

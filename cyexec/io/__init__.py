@@ -21,7 +21,7 @@ from .ndarray_iter import NDArrayIter
 from .wrappers import PrefetchingIter, ResizeIter
 
 # They have their names here, but are made of `cyexec.image`, which is made of this.
-_OF_IMAGES = ("ImageRecordIter", "ImageRecordUInt8Iter")
+_OF_IMAGES = ("ImageDetRecordIter", "ImageRecordIter", "ImageRecordUInt8Iter")
 
 
 def __getattr__(name: str) -> Any:

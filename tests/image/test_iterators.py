@@ -306,6 +306,59 @@ def test_det_iter_leaves_out_what_has_lost_its_boxes(det_folder):
     assert [(row[:, 0] >= 0).sum() for row in first] == [1 + i % 3 for i in kept[:3]]
 
 
+def det_record_iter(folder, **kwargs):
+    defaults = dict(path_imgrec=str(folder / "d.rec"), data_shape=(3, 10, 8), batch_size=3)
+    return mx.io.ImageDetRecordIter(**{**defaults, **kwargs})
+
+
+def test_det_record_iter_gives_labels_as_ssd_reads_them(det_folder):
+    it = det_record_iter(det_folder, label_pad_width=20, label_pad_value=-2)
+    assert it.provide_label == [("softmax_label", (3, 24))]
+    rows = np.concatenate([b.label[0].asnumpy() for b in it])[:COUNT]
+    for i, row in enumerate(rows):
+        count = 3 + 5 * (1 + i % 3)
+        assert row[:7].tolist() == [3, 10, 8, count, 3, 5, 99]
+        np.testing.assert_allclose(row[7 : 4 + count].reshape(-1, 5), boxes_of(i), rtol=1e-6)
+        assert (row[4 + count :] == -2).all()
+    assert det_record_iter(det_folder).next().label[0].shape == (3, 4 + 3 + 15)
+
+
+def test_det_record_iter_fits_images_into_a_black_frame(det_folder):
+    it = det_record_iter(det_folder, resize_mode="shrink", data_shape=(3, 30, 32), mean_r=1, std_r=2, std_g=0, batch_size=1)
+    batch = it.next()
+    data = batch.data[0].asnumpy()[0]
+    assert batch.label[0].asnumpy()[0, :3].tolist() == [3, 12, 16]
+    np.testing.assert_array_equal(data[1, :12, :16], picture(0)[..., 1])
+    np.testing.assert_array_equal(data[0, :12, :16], (picture(0)[..., 2] - 1.0) / 2)
+    assert (data[0, 12:] == -0.5).all() and (data[1, :, 16:] == 0).all()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_det_record_iter_takes_its_chances_from_the_seed(det_folder, threads):
+    options = dict(rand_crop_prob=0.5, rand_pad_prob=0.5, max_pad_scale=2, rand_mirror_prob=0.5, min_crop_scales=0.5)
+    one, other = det_record_iter(det_folder, **options), det_record_iter(det_folder, preprocess_threads=threads, **options)
+    for a, b in zip(one, other):
+        np.testing.assert_array_equal(a.data[0].asnumpy(), b.data[0].asnumpy())
+        np.testing.assert_array_equal(a.label[0].asnumpy(), b.label[0].asnumpy())
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        (dict(resize_mode="squeeze"), "resize_mode='squeeze'; expected one of force, fit, shrink"),
+        (dict(min_crop_scales=(0.1, 0.2)), "min_crop_scales has 2 values, but num_crop_sampler=1"),
+        (dict(label_pad_width=9), "label of 13 numbers, label_pad_width: 9 is smaller"),
+        (dict(path_imgrec="a.rec"), "image 10 has a label of 1 numbers"),
+        (dict(rand_crop=True), "Cannot find argument 'rand_crop'"),
+    ],
+)
+def test_det_record_iter_refuses(det_folder, kwargs, message):
+    if "path_imgrec" in kwargs:
+        kwargs = dict(path_imgrec=str(det_folder / kwargs["path_imgrec"]))
+    with pytest.raises(mx.MXNetError, match=message):
+        list(det_record_iter(det_folder, **kwargs))
+
+
 def test_a_users_own_iterator_of_face_pictures(folder):
     """As InsightFace's: a DataIter over an indexed record file that crops, flips and fills batches by itself."""
 
