@@ -86,10 +86,7 @@ class Question:
         }
         ranks = {name: np.argsort(order, kind="stable").tolist() for name, order in sorted_by.items()}
         return [
-            (rank, counting, flush)
-            for flush in (False, True)
-            for rank in ranks.values()
-            for counting in (False, True)
+            (rank, counting, flush) for flush in (False, True) for rank in ranks.values() for counting in (False, True)
         ]
 
     def ask(self, capacity: int, work: int, deadline: float | None) -> Int64 | bool | None:

@@ -87,7 +87,7 @@ class Buffer:
             raise PlannerError(f"buffer {self.id!r}: size is {self.size} bytes; expected 0 <= size < 2**62")
         if not 0 < self.align < LIMIT:
             raise PlannerError(f"buffer {self.id!r}: align is {self.align} bytes; expected at least 1")
-        if self.offset is not None or self.gaps or self.alias is not None:
+        if self.offset is not None or self.gaps != () or self.alias is not None:
             self._check_optional()
 
     def _integer(self, name: str, value: Any) -> int:
@@ -95,6 +95,11 @@ class Buffer:
             return index(value)
         except TypeError:
             raise PlannerError(f"buffer {self.id!r}: {name} is {value!r}; expected an integer") from None
+
+    def _pair(self, name: str, value: Any, what: str) -> tuple[Any, Any]:
+        if isinstance(value, (tuple, list)) and len(value) == 2:
+            return value[0], value[1]
+        raise PlannerError(f"buffer {self.id!r}: {name} {value!r} is not a pair {what}")
 
     def _check_optional(self) -> None:
         if self.offset is not None:
@@ -105,11 +110,12 @@ class Buffer:
                 raise PlannerError(
                     f"buffer {self.id!r}: fixed offset {self.offset} is negative or no multiple of align={self.align}"
                 )
+        if isinstance(self.gaps, str) or not isinstance(self.gaps, Iterable):
+            raise PlannerError(f"buffer {self.id!r}: gaps is {self.gaps!r}; expected pairs (start, end)")
         gaps = []
         for gap in self.gaps:
-            if len(gap) != 2:
-                raise PlannerError(f"buffer {self.id!r}: gap {gap!r} is not a pair (start, end)")
-            low, high = self._integer("gap start", gap[0]), self._integer("gap end", gap[1])
+            low, high = self._pair("gap", gap, "(start, end)")
+            low, high = self._integer("gap start", low), self._integer("gap end", high)
             if not self.start <= low <= high <= self.end:
                 raise PlannerError(
                     f"buffer {self.id!r}: gap [{low}, {high}) is not inside its lifetime [{self.start}, {self.end})"
@@ -117,12 +123,11 @@ class Buffer:
             gaps.append((low, high))
         object.__setattr__(self, "gaps", tuple(sorted(gaps)))
         if self.alias is not None:
-            if len(self.alias) != 2:
-                raise PlannerError(f"buffer {self.id!r}: alias {self.alias!r} is not a pair (id, byte offset)")
-            inside = self._integer("byte offset of its alias", self.alias[1])
+            parent, inside = self._pair("alias", self.alias, "(id, byte offset)")
+            inside = self._integer("byte offset of its alias", inside)
             if inside < 0:
-                raise PlannerError(f"buffer {self.id!r}: byte offset {inside} inside {self.alias[0]!r} is negative")
-            object.__setattr__(self, "alias", (self.alias[0], inside))
+                raise PlannerError(f"buffer {self.id!r}: byte offset {inside} inside {parent!r} is negative")
+            object.__setattr__(self, "alias", (parent, inside))
 
     @property
     def lifetimes(self) -> tuple[tuple[int, int], ...]:
@@ -139,39 +144,49 @@ class Buffer:
         return tuple(pieces)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """Collect the buffers to place together, and the room there is.
 
     Parameters
     ----------
     buffers : iterable of Buffer
-    capacity : int, optional
-        Bytes that each arena may have. `solve` then also answers whether the buffers fit (`Plan.fits`).
+    capacity : int or mapping of arena to int, optional
+        Bytes that each arena may have; arenas that a mapping leaves out may have any number. `solve` then also answers
+        whether the buffers fit (`Plan.fits`).
 
     Raises
     ------
     PlannerError
-        Duplicate ids; an alias of a buffer that is missing, in another arena, too small, or in a cycle; a sum of
-        sizes beyond 2**62.
+        Something that is no `Buffer`; a negative capacity; duplicate ids; an alias of a buffer that is missing, in
+        another arena, too small, or in a cycle; a sum of sizes beyond 2**62.
     """
 
     buffers: tuple[Buffer, ...]
-    capacity: int | None = None
+    capacity: int | Mapping[Hashable, int] | None = field(default=None, hash=False)
     by_id: Mapping[Hashable, Buffer] = field(init=False, repr=False, compare=False)
     _roots: dict[Hashable, tuple[Buffer, int]] = field(init=False, repr=False, compare=False)
 
-    def __init__(self, buffers: Iterable[Buffer] = (), capacity: int | None = None) -> None:
+    def __init__(self, buffers: Iterable[Buffer] = (), capacity: int | Mapping[Hashable, int] | None = None) -> None:
         buffers = tuple(buffers)
-        by_id = {buffer.id: buffer for buffer in buffers}
+        for buffer in buffers:
+            if not isinstance(buffer, Buffer):
+                raise PlannerError(f"{buffer!r} is not a Buffer")
+        try:
+            by_id = {buffer.id: buffer for buffer in buffers}
+        except TypeError:
+            named = next(buffer for buffer in buffers if not _is_hashable(buffer.id))
+            raise PlannerError(f"buffer {named.id!r}: its id is not hashable") from None
         if len(by_id) != len(buffers):
             seen: set[Hashable] = set()
             for buffer in buffers:
                 if buffer.id in seen:
                     raise PlannerError(f"buffer {buffer.id!r}: given twice; ids must be unique")
                 seen.add(buffer.id)
-        if capacity is not None and capacity < 0:
-            raise PlannerError(f"capacity is {capacity} bytes; expected at least 0")
+        if isinstance(capacity, Mapping):
+            capacity = {arena: _capacity(room, f" of arena {arena!r}") for arena, room in capacity.items()}
+        elif capacity is not None:
+            capacity = _capacity(capacity)
         # Rounding every size up to its alignment is the most that any solver adds.
         if sum(buffer.size + buffer.align for buffer in buffers) >= LIMIT:
             raise PlannerError("the sizes add up to 2**62 bytes or more")
@@ -182,6 +197,15 @@ class Problem:
         for buffer in buffers:
             if buffer.alias is not None:
                 self._find_root(buffer)
+
+    def __repr__(self) -> str:
+        arenas = len({buffer.arena for buffer in self.buffers})
+        place = f" in {arenas} arenas" if arenas > 1 else ""
+        return f"Problem({len(self.buffers):,} buffers{place}, capacity={self.capacity})"
+
+    def capacity_of(self, arena: Hashable) -> int | None:
+        """Return the bytes that `arena` may have; None for any number."""
+        return self.capacity.get(arena) if isinstance(self.capacity, Mapping) else self.capacity
 
     def root(self, buffer: Buffer) -> tuple[Buffer, int]:
         """Return the buffer that `buffer` finally lives in, and its byte offset inside (itself and 0 if no alias)."""
@@ -220,7 +244,25 @@ class Problem:
         return parent
 
 
-@dataclass(frozen=True, eq=False)
+def _capacity(value: Any, whose: str = "") -> int:
+    try:
+        room = index(value)
+    except TypeError:
+        raise PlannerError(f"capacity{whose} is {value!r}; expected an integer, bytes") from None
+    if room < 0:
+        raise PlannerError(f"capacity{whose} is {room} bytes; expected at least 0")
+    return room
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """Say where every buffer lives, how good that is, and how it was found.
 
@@ -241,6 +283,12 @@ class Plan:
     lower_bounds: dict[Hashable, int]
     method: str
 
+    def __repr__(self) -> str:
+        return (
+            f"Plan({len(self.offsets):,} buffers, total={self.total}, lower_bound={self.lower_bound}, "
+            f"optimal={self.optimal}, method={self.method!r})"
+        )
+
     @property
     def total(self) -> int:
         """Bytes of all arenas together."""
@@ -259,12 +307,10 @@ class Plan:
     @property
     def fits(self) -> bool | None:
         """Whether the buffers fit `problem.capacity`: True, False (proved), or None when that is not known."""
-        capacity = self.problem.capacity
-        if capacity is None or all(total <= capacity for total in self.totals.values()):
+        rooms = [(arena, room) for arena in self.totals if (room := self.problem.capacity_of(arena)) is not None]
+        if all(self.totals[arena] <= room for arena, room in rooms):
             return True
-        if any(bound > capacity for bound in self.lower_bounds.values()):
-            return False
-        return None
+        return False if any(self.lower_bounds[arena] > room for arena, room in rooms) else None
 
     def peak(self, arena: Hashable | None = None) -> tuple[int, list[Buffer]]:
         """Find the step with most live bytes.

@@ -15,7 +15,7 @@ from .greedy import ORDERS, order_by, place_in_order
 from .local import improve_order
 from .model import LIMIT, Plan, PlannerError, Problem
 from .parts import Parts
-from .split import place_by_size, place_by_time
+from .split import place_above_fixed, place_by_size, place_by_time, without_gaps
 from .sweep import possible, sweeps
 
 Progress = Callable[[str, int, int], None]
@@ -23,6 +23,7 @@ Progress = Callable[[str, int, int], None]
 # Placing one by one takes quadratic time in the worst case, a sweep n log n: the counts keep 10,000 buffers under 0.2 s
 # and a million under 10 s. Greedy by size is left out only where it would take seconds.
 _FEW, _SOME, _MANY = 1_500, 5_000, 30_000
+_CLOSE = 0.01  # a large plan is not worth seconds more when it is this near to the bound
 _MOMENT = 0.005  # seconds: less is not worth another round
 
 
@@ -48,10 +49,12 @@ def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | Non
     Raises
     ------
     PlannerError
-        Two fixed buffers overlap.
+        Two fixed buffers overlap; `time_limit` is negative or no number.
     KeyboardInterrupt
         The search answers Ctrl-C within milliseconds.
     """
+    if not time_limit >= 0:
+        raise PlannerError(f"time_limit is {time_limit!r} seconds; expected at least 0")
     started = monotonic()
     offsets: dict[Hashable, int] = {}
     totals: dict[Hashable, int] = {}
@@ -62,7 +65,8 @@ def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | Non
         # Arenas share the time there is; one that needs less leaves more to the next.
         left = (started + time_limit - monotonic()) / (len(arenas) - number)
         deadline = monotonic() + left if time_limit > 0 else None
-        placed, totals[arena], bounds[arena], method = _solve_arena(blocks, problem.capacity, deadline, progress)
+        capacity = problem.capacity_of(arena)
+        placed, totals[arena], bounds[arena], method = _solve_arena(blocks, capacity, deadline, progress)
         methods.append(method)
         for buffer, offset in zip(blocks.buffers, placed.tolist(), strict=True):
             offsets[buffer.id] = offset
@@ -95,6 +99,8 @@ def plan_arrays(start: ArrayLike, end: ArrayLike, size: ArrayLike, align: int | 
         its position.
     """
     begins, ends, sizes = (_column(name, value) for name, value in (("start", start), ("end", end), ("size", size)))
+    if not begins.ndim:
+        raise PlannerError(f"start is the number {begins}; expected an array of one dimension")
     aligns = _column("align", align)
     if not aligns.ndim:
         aligns = np.full(sizes.shape, aligns)
@@ -119,7 +125,10 @@ def plan_arrays(start: ArrayLike, end: ArrayLike, size: ArrayLike, align: int | 
 
 
 def _column(name: str, value: ArrayLike) -> Int64:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise PlannerError(f"{name} is no array: {error}") from None
     if array.size == 0:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu" or (array.dtype.kind == "u" and array.size and array.max() >= LIMIT):
@@ -220,18 +229,21 @@ class _Search:
 def _best_of_portfolio(blocks: Blocks, parts: Parts, bound: int, progress: Progress | None) -> tuple[Int64, str]:
     """Return the best plan, put together from the best of each part, and the method that was the last to help."""
     best, least, best_method = np.zeros(len(blocks.size), np.int64), -1, "nothing to place"
-    for method, offsets in _portfolio(blocks, bound):
-        if least >= 0 and parts.count > 1:
-            offsets = parts.best_of(blocks, best, offsets)
-        total, lower = _total(blocks, offsets), False
-        if least < 0 or total < least:
-            least, best_method, lower = total, method, True
-            if progress is not None:
-                progress(method, total, bound)
-        if lower or parts.count > 1:
-            best = offsets
-        if least <= bound:
+    for plans, close in ((_portfolio(blocks, bound), 0.0), (_splits(blocks), _CLOSE)):
+        if 0 <= least <= bound * (1 + close):
             break
+        for method, offsets in plans:
+            if least >= 0 and parts.count > 1:
+                offsets = parts.best_of(blocks, best, offsets)
+            total, lower = _total(blocks, offsets), False
+            if least < 0 or total < least:
+                least, best_method, lower = total, method, True
+                if progress is not None:
+                    progress(method, total, bound)
+            if lower or parts.count > 1:
+                best = offsets
+            if least <= bound:
+                break
     return best, best_method
 
 
@@ -240,14 +252,24 @@ def _portfolio(blocks: Blocks, bound: int) -> Iterator[tuple[str, Int64]]:
     n = len(blocks.size)
     simple = possible(blocks)
     greedy = [(name, best_fit) for best_fit in (False, True) for name in ORDERS] if n else []
-    greedy = greedy[: 10 if n <= _FEW else 2 if n <= _SOME else 1 if n <= _MANY or not simple else 0]
+    greedy = greedy[: 10 if n <= _FEW else 2 if n <= _SOME else 1 if n <= _MANY else 0]
     for name, best_fit in greedy:
         offsets = place_in_order(blocks, order_by(blocks, name), best_fit)
         yield f"greedy by {name}, {'best' if best_fit else 'first'} fit", offsets
     if simple and n:
         yield from sweeps(blocks, 6 if n <= 300_000 else 2, bound)
-    if simple and n > _MANY:
-        yield "greedy by size below, sweep above", place_by_size(blocks)
+    elif n > _MANY and (blocks.fixed < 0).all():
+        for method, offsets in sweeps(without_gaps(blocks), 2, bound):
+            yield f"{method}, gaps not used", offsets
+    elif n > _MANY:
+        yield "sweep above what is fixed", place_above_fixed(blocks)
+
+
+def _splits(blocks: Blocks) -> Iterator[tuple[str, Int64]]:
+    """Yield plans of many blocks by greedy in pieces, which takes longer than all else."""
+    if len(blocks.size) > _MANY:
+        if possible(blocks):
+            yield "greedy by size below, sweep above", place_by_size(blocks)
         in_chunks = place_by_time(blocks)
         if in_chunks is not None:
             yield "greedy by size, in chunks of time", in_chunks

@@ -4,13 +4,18 @@ in time ───┆───────────────┆────
      ▓▓▓▓▓▓┆▓▓▓▓▓▓▓▓▓▓▓    ┆                 first the blocks that cross a cut, by size, all together;
       ▒▒ ▒▒┆ ▒▒▒ ▒ ▒▒  ▒▒▒ ┆ ▒▒▒▒  ▒▒        then, chunk by chunk, those inside it around them
 
+    Gaps and fixed offsets are kept.
+
 in size: the few largest blocks by greedy at the bottom, all others by sweeps on top of them; where many blocks are
 alive together, the peaks of both parts come to hardly more than the peak of all.
+
+fixed blocks at the bottom: all others by sweeps on top of them, where nothing else is quick enough.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import lcm
 
 import numpy as np
 
@@ -20,23 +25,25 @@ from .sweep import most_alive, sweeps
 
 # Steps of placing (each up to a nanosecond) that a plan in chunks may take, and the smallest chunk worth its overhead.
 _MOST_STEPS, _LEAST_CHUNK = 2.0e9, 1_000
+_COARSE = 1 << 20  # bytes that a common alignment may waste
 _LARGEST = 30_000  # blocks placed by greedy when split in size: half a second
 
 
 def place_by_time(blocks: Blocks) -> Int64 | None:
     """Return offsets in bytes, or None if that would take too long.
 
-    Parameters
-    ----------
-    blocks : Blocks
-        With single lifetimes and without fixed offsets.
+    Raises
+    ------
+    PlannerError
+        Two fixed blocks overlap.
     """
-    alive, start, end = blocks.row_block, blocks.row_start, blocks.row_end
+    alive = np.unique(blocks.row_block)
+    start, end, fixed = blocks.start[alive], blocks.end[alive], blocks.fixed[alive] >= 0
     cuts = np.unique(np.sort(start)[:: _chunk(len(alive), most_alive(blocks))][1:])
     first = np.searchsorted(cuts, start, "right")
     last = np.searchsorted(cuts, end, "left")
-    crossing = np.flatnonzero(last > first)
-    inside = np.flatnonzero(last == first)
+    early = (last > first) | fixed
+    crossing, inside = np.flatnonzero(early), np.flatnonzero(~early)
     # A block that crosses cuts takes part in every chunk it touches.
     times = last[crossing] - first[crossing] + 1
     if times.sum() > 4 * len(alive):
@@ -49,7 +56,7 @@ def place_by_time(blocks: Blocks) -> Int64 | None:
     if (sizes**2).sum() / 2 + float(len(crossing)) ** 2 / 2 > _MOST_STEPS:
         return None
 
-    offsets = np.full(len(blocks.size), -1, np.int64)
+    offsets = blocks.fixed.copy()
     offsets[alive[crossing]] = _place(blocks, alive[crossing], offsets)
     by_chunk = member[np.argsort(chunk, kind="stable")]
     for part in np.split(by_chunk, np.cumsum(sizes.astype(np.int64))[:-1]):
@@ -67,7 +74,7 @@ def _chunk(count: int, together: int) -> int:
 
 
 def place_by_size(blocks: Blocks) -> Int64:
-    """Return offsets in bytes; `blocks` as for `place_by_time`."""
+    """Return offsets in bytes of blocks with single lifetimes and without fixed offsets."""
     alive = blocks.row_block
     ranked = alive[np.argsort(-blocks.size[alive], kind="stable")]
     offsets = np.zeros(len(blocks.size), np.int64)
@@ -75,19 +82,49 @@ def place_by_size(blocks: Blocks) -> Int64:
     if len(large):
         offsets[large] = _place(blocks, large, offsets - 1)
     if len(small):
-        part = _part(blocks, small)
-        plans = [plan for _, plan in sweeps(part, 2)]
-        above = int((offsets[large] + blocks.size[large]).max())
-        above += -above % int(np.lcm.reduce(np.unique(part.align)))
-        offsets[small] = above + min(plans, key=lambda plan: int((plan + part.size).max()))
+        _put_on_top(blocks.take(small), small, large, offsets, blocks)
     return offsets
+
+
+def place_above_fixed(blocks: Blocks) -> Int64:
+    """Return offsets in bytes with everything that is not fixed above all that is; gaps are not used.
+
+    Raises
+    ------
+    PlannerError
+        Two fixed blocks overlap.
+    """
+    offsets = blocks.fixed.copy()
+    fixed, free = (np.flatnonzero(mask) for mask in (offsets >= 0, offsets < 0))
+    if len(fixed):
+        pinned = blocks.take(fixed)
+        place_in_order(pinned, order_by(pinned, "size"))
+    _put_on_top(without_gaps(blocks.take(free)), free, fixed, offsets, blocks)
+    return offsets
+
+
+def without_gaps(blocks: Blocks) -> Blocks:
+    """Return the blocks alive from their first to their last step, free of fixed offsets: their plans are valid for both."""
+    return from_arrays(blocks.start, blocks.end, blocks.size, blocks.align)
+
+
+def _put_on_top(part: Blocks, chosen: Int64, below: Int64, offsets: Int64, blocks: Blocks) -> None:
+    """Sweep `part`, the blocks `chosen`, on top of the blocks `below`, whose offsets are known."""
+    base = int((offsets[below] + blocks.size[below]).max(initial=0))
+    common = lcm(*np.unique(part.align).tolist())
+    if common > _COARSE:
+        # Room for any alignment with each block: a base that suits all of them would waste too much.
+        loose = replace(part, size=part.size + part.align - 1, align=np.ones_like(part.align))
+        offsets[chosen] = -(-(base + _lowest_sweep(loose)) // part.align) * part.align
+    else:
+        offsets[chosen] = base + -base % common + _lowest_sweep(part)
+
+
+def _lowest_sweep(blocks: Blocks) -> Int64:
+    return min((plan for _, plan in sweeps(blocks, 2)), key=lambda plan: int((plan + blocks.size).max(initial=0)))
 
 
 def _place(blocks: Blocks, chosen: Int64, offsets: Int64) -> Int64:
     """Place some blocks by size around those of them that already have an offset, which is not negative."""
-    part = replace(_part(blocks, chosen), fixed=offsets[chosen])
+    part = replace(blocks.take(chosen), fixed=offsets[chosen])
     return place_in_order(part, order_by(part, "size"))
-
-
-def _part(blocks: Blocks, chosen: Int64) -> Blocks:
-    return from_arrays(blocks.start[chosen], blocks.end[chosen], blocks.size[chosen], blocks.align[chosen])

@@ -1,17 +1,23 @@
+from dataclasses import replace
 from time import process_time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from planner import plan_arrays, split, validate_arrays
+from planner import Buffer, Plan, Problem, plan_arrays, solve, split, validate, validate_arrays
 from planner.blocks import by_arena, from_arrays
 from planner.bounds import bound_of_blocks
 from planner.generate import program
 from planner.greedy import ORDERS, order_by, place_in_order
 from planner.sweep import possible, sweeps
 
-from .strategies import lowest_place, problems
+from .strategies import lowest_place, pinned_problems, problems
+
+
+def plan_of(problem, offsets):
+    total = max((offsets[b.id] + b.size for b in problem.buffers), default=0)
+    return Plan(problem, offsets, dict.fromkeys({b.arena for b in problem.buffers}, total), {}, "")
 
 
 @given(problems(most_buffers=30))
@@ -86,6 +92,46 @@ def test_splits_are_valid(seed, monkeypatch):
         assert validate_arrays(start, end, size, offsets)
         assert not (offsets % blocks.align).any()
         assert (offsets + size).max() < 1.6 * bound
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_alignments_without_a_common_multiple_that_fits(seed, monkeypatch):
+    start, end, size = program(3000, seed)
+    primes = np.array([p for p in range(3, 400) if all(p % q for q in range(2, p))])  # their product has 500 bits
+    blocks = from_arrays(start, end, size, primes[np.arange(3000) % len(primes)])
+    monkeypatch.setattr(split, "_LARGEST", 500)
+    offsets = split.place_by_size(blocks)
+    assert validate_arrays(start, end, size, offsets) and not (offsets % blocks.align).any()
+
+
+@given(problems(most_buffers=15, fancy=True) | pinned_problems())
+@settings(deadline=None)
+def test_splits_keep_gaps_and_fixed_offsets(problem):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split, "_LEAST_CHUNK", 2)
+        for blocks in by_arena(problem).values():
+            for offsets in (split.place_by_time(blocks), split.place_above_fixed(blocks)):
+                if offsets is None:
+                    continue
+                named = {b.id: int(o) for b, o in zip(blocks.buffers, offsets, strict=True)}
+                arena = Problem(blocks.buffers)
+                assert not (offsets % blocks.align)[blocks.fixed < 0].any()
+                assert validate(arena, plan_of(arena, named))
+
+
+def test_large_problems_with_gaps_and_fixed_offsets():
+    start, end, size = program(40_000, 0)
+    third = (end - start) // 3
+    rows = zip(*(a.tolist() for a in (start, end, size, start + third, end - third)), strict=True)
+    buffers = [Buffer(i, s, e, z, gaps=((low, high),) if i % 5 == 0 else ()) for i, (s, e, z, low, high) in enumerate(rows)]
+    for pinned in ((), range(500, 40_000, 4000)):
+        for k, i in enumerate(pinned):
+            buffers[i] = replace(buffers[i], offset=k << 20)
+        problem = Problem(buffers)
+        began = process_time()
+        plan = solve(problem)
+        assert process_time() - began < 3  # a fifth of this is usual; greedy takes longer
+        assert validate(problem, plan) and plan.total < 1.1 * plan.lower_bound
 
 
 def test_splits_give_up_when_chunks_would_take_too_long(monkeypatch):

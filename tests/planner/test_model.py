@@ -1,7 +1,10 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
-from planner import Buffer, PlannerError, Problem
+from planner import Buffer, PlannerError, Problem, solve
 
 
 def test_numpy_integers_become_ints():
@@ -21,6 +24,9 @@ def test_numpy_integers_become_ints():
         (("x", 0, 1, "1"), "'x': size is '1'"),
         (("x", 0, 1, 8, 64, 3), "'x': fixed offset 3"),
         (("x", 0, 1, 8, 64, None, ((0, 2),)), "'x': gap [0, 2)"),
+        (("x", 0, 1, 8, 64, None, (1, 2)), "'x': gap 1 is not a pair (start, end)"),
+        (("x", 0, 1, 8, 64, None, None), "'x': gaps is None"),
+        (("x", 0, 1, 8, 64, None, (), 0, 5), "'x': alias 5 is not a pair (id, byte offset)"),
         (("x", 0, 1, 8, 64, None, (), 0, ("y", -1)), "'x': byte offset -1"),
         (("x", 0, 1, 8, 64, 0, (), 0, ("y", 0)), "'x': has both"),
     ],
@@ -44,6 +50,8 @@ def window(name, parent, inside=0, size=4, **more):
         ([Buffer("a", 0, 1, 6, arena=1), window("v", "a")], "'v': in arena 0 but alias of 'a' in arena 1"),
         ([window("v", "w"), window("w", "v")], "leads back to itself"),
         ([window("v", "v")], "'v': its chain of aliases leads back to itself"),
+        ([Buffer([1], 0, 1, 1)], "[1]: its id is not hashable"),
+        ([("a", 0, 1, 1)], "('a', 0, 1, 1) is not a Buffer"),
         ([Buffer("a", 0, 1, 2**61), Buffer("b", 0, 1, 2**61)], "add up to 2**62"),
     ],
 )
@@ -51,6 +59,22 @@ def test_problem_errors_name_the_buffer(buffers, words):
     with pytest.raises(PlannerError) as error:
         Problem(buffers)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("capacity", [-1, 1.5, "64", {0: -1}, {0: None}])
+def test_a_capacity_is_a_number_of_bytes(capacity):
+    with pytest.raises(PlannerError, match="capacity"):
+        Problem([Buffer("a", 0, 1, 1)], capacity)
+
+
+def test_problems_and_plans_are_short_to_read_and_can_be_copied():
+    problem = Problem([Buffer(i, 0, 2, 64) for i in range(1000)], {0: 10**6})
+    plan = solve(problem)
+    assert repr(problem) == "Problem(1,000 buffers, capacity={0: 1000000})"
+    assert repr(plan) == f"Plan(1,000 buffers, total=64000, lower_bound=64000, optimal=True, method={plan.method!r})"
+    for copied in (pickle.loads(pickle.dumps(plan)), copy.deepcopy(plan)):
+        assert copied.problem == problem and copied.offsets == plan.offsets and copied.optimal
+    assert hash(problem) == hash(pickle.loads(pickle.dumps(problem)))
 
 
 def test_root_follows_a_long_chain_of_windows():

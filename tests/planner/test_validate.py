@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from planner import Buffer, Problem, solve, validate, validate_arrays
 
-from .strategies import problems
+from .strategies import meet, problems
 
 PAIR = Problem([Buffer("a", 0, 4, 64), Buffer("b", 3, 6, 64), Buffer("c", 6, 8, 64)])
 
@@ -62,6 +62,51 @@ def test_a_living_window_reserves_the_whole_buffer_it_looks_into():
     assert plan.total == plan.lower_bound == 192
     verdict = validate(problem, moved(plan, a=0, v=0, b=64))
     assert (verdict.kind, {verdict.first.id, verdict.second.id}) == ("overlap", {"v", "b"})
+
+
+@given(problems(most_buffers=8, fancy=True), st.data())
+def test_agrees_with_every_pair(problem, data):
+    """Gaps, arenas, and windows, any of which keeps all of the buffer it finally looks into."""
+    plan = solve(problem)
+    offsets = dict(plan.offsets)
+    for b in problem.buffers:
+        if b.alias is None and b.offset is None and data.draw(st.booleans()):
+            offsets[b.id] = data.draw(st.integers(0, 6)) * b.align
+    for b in problem.buffers:
+        root, inside = problem.root(b)
+        offsets[b.id] = offsets[root.id] + inside
+    totals = {a: max(offsets[b.id] + b.size for b in problem.buffers if b.arena == a) for a in plan.totals}
+    roots = [(problem.root(b)[0], b) for b in problem.buffers]
+    overlap = any(
+        p.id != q.id and p.arena == q.arena and p.size and q.size and meet(b, c)
+        and offsets[p.id] < offsets[q.id] + q.size and offsets[q.id] < offsets[p.id] + p.size
+        for p, b in roots
+        for q, c in roots
+    )  # fmt: skip
+    verdict = validate(problem, replace(plan, offsets=offsets, totals=totals, lower_bounds={}))
+    assert verdict.kind == ("overlap" if overlap else "ok"), verdict
+    if overlap:
+        (p, _), (q, _) = problem.root(verdict.first), problem.root(verdict.second)
+        assert p.id != q.id and meet(verdict.first, verdict.second)
+
+
+def test_many_are_alive_together():
+    """More than one shelf of the sorted keys, filled and emptied in random order."""
+    rng = np.random.default_rng(0)
+    offset = rng.permutation(5000)
+    start, end = rng.integers(0, 1000, 5000), rng.integers(1000, 2000, 5000)
+    assert validate_arrays(start, end, np.ones(5000, int), offset)
+    offset[17] = offset[4000]
+    verdict = validate_arrays(start, end, np.ones(5000, int), offset)
+    assert (verdict.kind, {verdict.first.id, verdict.second.id}) == ("overlap", {17, 4000})
+
+
+def test_capacities_of_arenas():
+    problem = Problem([Buffer("a", 0, 2, 100, arena="x"), Buffer("b", 1, 3, 50, arena="y")], {"x": 100, "y": 49})
+    plan = solve(problem)
+    assert plan.fits is False and validate(problem, plan).kind == "capacity"
+    problem = Problem(problem.buffers, {"x": 100})
+    assert solve(problem).fits and validate(problem, solve(problem))
 
 
 @given(problems(most_buffers=10), st.data())
