@@ -40,6 +40,14 @@ class DTypeError(MXNetError):
     """Dtypes that an operator cannot take."""
 
 
+class NotImplementedForSymbol(MXNetError):
+    """Raised by what only NDArrays can do."""
+
+    def __init__(self, function: str, alias: str | None = None):
+        named = f' (namely operator "{alias}")' if alias else ""
+        super().__init__(f"Function {function}{named} is not implemented for Symbol and only available in NDArray.")
+
+
 class IndexOutOfRange(MXNetError, IndexError):
     """An index operand that points outside of the array, where the operator was asked to refuse that."""
 

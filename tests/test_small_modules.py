@@ -152,3 +152,9 @@ def test_tensorboard_needs_a_writer(monkeypatch):
 
 def test_cells_have_the_name_of_mxnets_module_too():
     assert mx.rnn.rnn_cell.LSTMCell is mx.rnn.LSTMCell
+
+
+def test_what_only_arrays_can_do_has_its_error_in_base_too():
+    assert mx.base.NotImplementedForSymbol is mx.sym.NotImplementedForSymbol
+    with pytest.raises(mx.base.NotImplementedForSymbol, match="__bool__"):
+        bool(mx.sym.Variable("x"))

@@ -408,9 +408,15 @@ def reshape_executor(
     args = [fit(n, a, *w, "arg") for n, a, w in zip(names, parent.arg_arrays, wanted)]
     grads = [fit(n, a, *w, "arg") for n, a, w in zip(names, parent.grad_arrays, wanted)]
     aux = [fit(n, a, *w, "aux") for n, a, w in zip(aux_names, parent.aux_arrays, wanted_aux)]
+    outputs = [
+        prefix(old, e.shape)
+        if product(e.shape) <= old._array.size and e.dtype == old._array.dtype
+        else zeros(e.shape, e.dtype, contexts[e.node.ctx], e.node.describe())
+        for e, old in zip(graph.outputs, parent.outputs)
+    ]
     return Executor(
         symbol, graph, parent._ctx, args, grads, parent._grad_req, aux, parent._group2ctx, parent._arenas,  # type: ignore[arg-type]
-        parent._plan_time_limit, parent._memory_limit,
+        parent._plan_time_limit, parent._memory_limit, outputs,
     )  # fmt: skip
 
 

@@ -84,6 +84,7 @@ class Executor:
         arenas: list[Arena] | None = None,
         plan_time_limit: float = 0.0,
         memory_limit: int | None = None,
+        outputs: Sequence[NDArray] | None = None,
     ):
         self._symbol = symbol
         self._graph = graph
@@ -101,7 +102,11 @@ class Executor:
         self._arenas = arenas if arenas is not None else []
         while len(self._arenas) < count:
             self._arenas.append(Arena())
-        self.outputs = [zeros(e.shape, e.dtype, contexts[e.node.ctx], e.node.describe()) for e in graph.outputs]
+        self.outputs = (
+            [zeros(e.shape, e.dtype, contexts[e.node.ctx], e.node.describe()) for e in graph.outputs]
+            if outputs is None
+            else list(outputs)
+        )
         self._heads: dict[int, NDArray] = {}
         # Lists of our own: as in MXNet, what is bound stays bound when a list of the user's is changed.
         self._args = dict(zip(symbol.list_arguments(), self.arg_arrays))
@@ -464,6 +469,8 @@ class Executor:
 
     def reshape(self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: tuple[int, ...]) -> Executor:
         """Return an executor for other input shapes that shares parameters, memory and arenas with this one.
+
+        Its outputs lie in this one's, where they are not larger, so that a run of either overwrites the other's.
 
         Parameters
         ----------

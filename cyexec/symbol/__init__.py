@@ -14,10 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops as _ops  # noqa: F401  (registers the operators)
+from ..base import NotImplementedForSymbol
 from . import _internal, contrib, generate, image, linalg, op, random, sparse
 from .creation import Group, Variable, arange, eye, full, linspace, ones, split_v2, var, zeros
 from .jsonio import load, load_json
-from .operators import NotImplementedForSymbol, hypot, maximum, minimum, power
+from .operators import hypot, maximum, minimum, power
 from .symbol import Symbol
 
 pow = power

@@ -8,18 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..base import MXNetError
+from ..base import NotImplementedForSymbol
 from ..ops import registry
 
 Number = (numbers.Number, np.generic)
-
-
-class NotImplementedForSymbol(MXNetError):
-    """Raised by what only NDArrays can do."""
-
-    def __init__(self, function: str, alias: str | None = None):
-        named = f' (namely operator "{alias}")' if alias else ""
-        super().__init__(f"Function {function}{named} is not implemented for Symbol and only available in NDArray.")
 
 
 def apply(op_name: str, hint: str, *inputs: Any, **params: Any) -> Any:

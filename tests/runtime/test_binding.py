@@ -339,3 +339,15 @@ def test_impossible_parameters_name_the_node(net, text):
 def test_what_no_memory_holds_names_the_argument():
     with pytest.raises(mx.MXNetError, match="'a': cannot allocate .4611686018427387904, 4. of float32"):
         S.exp(a).simple_bind(mx.cpu(), a=(2**62, 4))
+
+
+def test_outputs_of_a_reshaped_executor_lie_in_the_first_ones():
+    executor = (mx.sym.Variable("x") * 2).simple_bind(mx.cpu(), x=(5, 4), grad_req="null")
+    smaller = executor.reshape(x=(3, 4))
+    smaller.forward(x=mx.nd.ones((3, 4)))
+    assert (executor.outputs[0].asnumpy()[:3] == 2).all()
+    larger = executor.reshape(allow_up_sizing=True, x=(6, 4))
+    larger.forward(x=mx.nd.full((6, 4), 3))
+    assert (executor.outputs[0].asnumpy()[:3] == 2).all()
+    executor.forward(x=mx.nd.full((5, 4), 4))
+    assert (executor.outputs[0].asnumpy() == 8).all() and (smaller.outputs[0].asnumpy() == 8).all()
