@@ -184,7 +184,11 @@ class ExecutorGroup:
         self.param_arrays = [[a[n] for a in args] for n in self.param_names]
         self.grad_arrays = [[g[n] for g in grads] for n in self.param_names]
         self.aux_arrays = [list(arrays) for arrays in zip(*(e.aux_arrays for e in execs))]
-        self.data_arrays = [[a[n] for a in args] for n in self.data_names if n in self._arguments]
+        # With the part of a batch that each context gets, as scripts know them.
+        self.data_arrays, self.label_arrays = (
+            [list(zip(self.slices, (a[n] for a in args))) for n in names if n in self._arguments]
+            for names in (self.data_names, self.label_names)
+        )
         self.state_arrays = [[a[n] for a in args] for n in self.state_names]
         self.input_grad_arrays = [[g[n] for g in grads] for n in self.data_names]
         # For an updater that updates one context: indices, gradients and weights of what has a gradient.

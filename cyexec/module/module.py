@@ -111,9 +111,8 @@ class Module(Trainer, BaseModule):
         self._param_names = [n for n in symbol.list_arguments() if n not in inputs]
         self._aux_names = symbol.list_auxiliary_states()
         self._output_names = symbol.list_outputs()
-        # Parameters while the module is not bound; then they are in its executors.
-        self._arg_params: Params | None = None
-        self._aux_params: Params | None = None
+        # Arguments and auxiliary states while the module is not bound; then they are in its executors.
+        self._unbound: list[Params | None] = [None, None]
         self._given: set[str] = set()  # parameters that have been set: their shapes are fixed
         self._exec_group: ExecutorGroup | None = None
         self._data_shapes: list[DataDesc] | None = None
@@ -244,13 +243,34 @@ class Module(Trainer, BaseModule):
             self.params_initialized = True
             self._given = {n for n in self._param_names if n in shared_module._given}
         elif self.params_initialized:
-            self.set_params(self._arg_params, self._aux_params, allow_missing=True, allow_extra=True)
+            self.set_params(self._unbound[0], self._unbound[1], allow_missing=True, allow_extra=True)
         if shared_module is not None and shared_module.optimizer_initialized:
             self.borrow_optimizer(shared_module)
 
+    def _held(self, kind: int) -> Params | None:
+        return self.get_params()[kind] if self.binded and self.params_initialized else self._unbound[kind]
+
+    # Scripts read these, and set them on a module that is yet to be bound, as `load` does.
+
+    @property
+    def _arg_params(self) -> Params | None:
+        return self._held(0)
+
+    @_arg_params.setter
+    def _arg_params(self, params: Params | None) -> None:
+        self._unbound[0] = params
+
+    @property
+    def _aux_params(self) -> Params | None:
+        return self._held(1)
+
+    @_aux_params.setter
+    def _aux_params(self, params: Params | None) -> None:
+        self._unbound[1] = params
+
     def _reset_bind(self) -> None:
         if self.binded and self.params_initialized:
-            self._arg_params, self._aux_params = self.get_params()
+            self._unbound = [*self.get_params()]
         self.binded = False
         self._exec_group = self._data_shapes = self._label_shapes = None
 

@@ -214,3 +214,33 @@ def test_wrong_names():
         mx.mod.Module(network(), label_names=["zz"])
     with pytest.raises(mx.MXNetError, match="gpu.*CPU"):
         mx.mod.Module(network(), context=mx.gpu(), label_names=None).bind([("data", (2, 4))])
+
+
+def test_scripts_reach_into_a_module():
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=2, name="fc")
+    module = mx.mod.Module(net, label_names=None, context=[mx.cpu(0), mx.cpu(1)])
+    # What `Module.load` does, written out.
+    module._arg_params = {"fc_weight": mx.nd.ones((2, 3)), "fc_bias": mx.nd.zeros((2,))}
+    module._aux_params = {}
+    module.params_initialized = True
+    module.bind([("data", (4, 3))], for_training=False)
+    assert module._arg_params["fc_weight"].asnumpy().tolist() == [[1, 1, 1]] * 2 and module._aux_params == {}
+    module.forward(mx.io.DataBatch([mx.nd.ones((4, 3))]))
+    assert (module.get_outputs()[0].asnumpy() == 3).all()
+    (first, one), (second, other) = module._exec_group.data_arrays[0]
+    assert (first, second) == (slice(0, 2), slice(2, 4)) and one.shape == other.shape == (2, 3)
+    assert module._exec_group.label_arrays == []
+
+
+def test_a_module_with_an_older_init_params_takes_parameters():
+    class Old(mx.mod.BaseModule):
+        given = None
+
+        def init_params(self, initializer=None, arg_params=None, aux_params=None, allow_missing=False, force_init=False):
+            self.given = arg_params, aux_params
+
+    module = Old()
+    module.set_params({"a": 1}, {})
+    assert module.given == ({"a": 1}, {})
+    with pytest.raises(TypeError, match="allow_extra"):
+        module.set_params({}, {}, allow_extra=True)
