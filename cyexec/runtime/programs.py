@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 from ..graph.graph import Entry, Graph
@@ -93,7 +93,8 @@ def planned_program(
         if found is not None:
             _known[key] = found  # the last used is the last to go
             return found
-    with _no_collection():
+    is_search = time_limit > 0 or memory_limit is not None  # which may take seconds
+    with nullcontext() if is_search else _no_collection():
         made = _made(graph, is_train, requests, monitored, time_limit, memory_limit)
     if shared:
         _known[key] = made
