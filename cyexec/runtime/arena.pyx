@@ -3,31 +3,33 @@
 import threading
 
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free
 
-cdef extern from "stdlib.h" nogil:
-    int posix_memalign(void** memptr, size_t alignment, size_t size)
+cdef enum:
+    ALIGNMENT = 4096                # lets the kernel hand out whole pages; 64 would do for the kernels
 
 
 cdef class Block:
-    """`nbytes` bytes of zeroed memory, aligned to 64 bytes. Owned by this object; views keep it alive."""
+    """`nbytes` bytes of zeroed memory, aligned to 4096 bytes. Owned by this object; views keep it alive.
+
+    All of it is reserved here. The system zeroes the pages of a large block when they are first touched: by the threads that
+    work in them, and not at all where nothing does.
+    """
+    cdef void* allocated
     cdef char* data
     cdef readonly Py_ssize_t nbytes
 
     def __cinit__(self, Py_ssize_t nbytes):
-        cdef void* p = NULL
         if nbytes < 0:
             raise ValueError("Block: negative size")
-        # 4 KiB alignment lets the kernel hand out whole pages; 64 would do for the kernels.
-        if posix_memalign(&p, 4096 if nbytes >= 65536 else 64, nbytes if nbytes else 1) != 0:
+        self.allocated = calloc(<size_t>nbytes + ALIGNMENT, 1)
+        if self.allocated == NULL:
             raise MemoryError(f"cannot allocate an arena of {nbytes} bytes")
-        self.data = <char*>p
+        self.data = <char*>(<size_t>self.allocated + (-<size_t>self.allocated & (ALIGNMENT - 1)))
         self.nbytes = nbytes
-        memset(p, 0, nbytes)
 
     def __dealloc__(self):
-        free(self.data)
+        free(self.allocated)
 
     def __getbuffer__(self, Py_buffer* buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.data, self.nbytes, 0, flags)
