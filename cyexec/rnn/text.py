@@ -76,8 +76,8 @@ class BucketSentenceIter(DataIter):
     sentences : list of list of int
     batch_size : int
     buckets : list of int, optional
-        Lengths that sentences are filled up to; longer sentences are discarded. By default every length that at least
-        `batch_size` sentences have.
+        Lengths that sentences are filled up to; longer sentences are discarded, and so are buckets without sentences. By
+        default every length that at least `batch_size` sentences have.
     invalid_label : int
         Fills sentences up, and is the label of their last word.
     data_name, label_name : str
@@ -110,6 +110,8 @@ class BucketSentenceIter(DataIter):
         if not self.buckets:
             raise ValueError(f"no bucket is given, and no length is that of {batch_size} sentences or more")
         self.data = self._sort_in(sentences)
+        if not self.buckets:
+            raise ValueError("all sentences are longer than the largest bucket")
         self.default_bucket_key = max(self.buckets)
         self.provide_data = [self._describe(data_name, self.default_bucket_key)]
         self.provide_label = [self._describe(label_name, self.default_bucket_key)]
@@ -134,7 +136,9 @@ class BucketSentenceIter(DataIter):
             row[: len(sentence)] = sentence
             rows[bucket].append(row)
         print(f"WARNING: discarded {discarded} sentences longer than the largest bucket.")
-        return [np.asarray(r, dtype=self.dtype).reshape(-1, n) for r, n in zip(rows, self.buckets)]
+        # The default bucket, which is bound first, is the largest that there is something of.
+        self.buckets = [n for r, n in zip(rows, self.buckets) if r]
+        return [np.asarray(r, dtype=self.dtype) for r in rows if r]
 
     def _describe(self, name: str, length: int) -> DataDesc:
         shape = (self.batch_size, length) if self.major_axis == 0 else (length, self.batch_size)

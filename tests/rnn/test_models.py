@@ -129,3 +129,11 @@ def test_unknown_words_are_told():
 def test_iterator_says_what_is_wrong(kwargs, text):
     with pytest.raises(ValueError, match=text):
         mx.rnn.BucketSentenceIter([[1, 2, 3]] * 9, **{"batch_size": 4, **kwargs})
+
+
+def test_buckets_without_sentences_are_left_out():
+    batches = mx.rnn.BucketSentenceIter([[1, 2, 3], [1, 2]] * 4, batch_size=2, buckets=[3, 5, 9])
+    assert batches.buckets == [3] and batches.default_bucket_key == 3
+    assert batches.provide_data == [("data", (2, 3))] and len(list(batches)) == 4
+    with pytest.raises(ValueError, match="longer than the largest bucket"):
+        mx.rnn.BucketSentenceIter([[1, 2, 3]] * 4, batch_size=2, buckets=[2])
