@@ -31,6 +31,12 @@ static inline int conv_is_pointwise(const conv_shape *s) {
     return 1;
 }
 
+/* Whether windows take whole lines of one channel: the patches are rows that overlap in the image, as it lies. */
+static inline int conv_is_lines(const conv_shape *s) {
+    return s->channels == s->groups && s->kernel[0] == 1 && s->in[0] == 1 && s->pad[0] == 0 && s->kernel[2] == s->in[2] &&
+           s->pad[1] == 0 && s->pad[2] == 0 && s->dilate[1] == 1 && s->dilate[2] == 1;
+}
+
 /* One filter tap for each input: dense products would be mostly overhead. */
 static inline int conv_is_depthwise(const conv_shape *s) {
     return s->groups > 1 && s->groups == s->channels && s->filters / s->groups <= 4;
@@ -262,6 +268,11 @@ GEMM_INLINE gemm_problem conv_forward_product(const conv_shape *s, const conv_pa
         q.b.lane_stride = 1;
         q.b.k_stride = size;
         q.b.image_stride = p->image_stride;
+    } else if (conv_is_lines(s)) {
+        q.b.data = p->x;
+        q.b.lane_stride = s->stride[1] * s->in[2];
+        q.b.k_stride = 1;
+        q.b.image_stride = p->image_stride;
     } else {
         q.b.pack = conv_pack_positions;
         q.b.source = p;
@@ -282,6 +293,11 @@ GEMM_INLINE gemm_problem conv_weight_product(const conv_shape *s, const conv_pat
         q.b.data = p->x;
         q.b.lane_stride = size;
         q.b.k_stride = 1;
+        q.b.image_stride = p->image_stride;
+    } else if (conv_is_lines(s)) {
+        q.b.data = p->x;
+        q.b.lane_stride = 1;
+        q.b.k_stride = s->stride[1] * s->in[2];
         q.b.image_stride = p->image_stride;
     } else {
         q.b.pack = conv_pack_rows;

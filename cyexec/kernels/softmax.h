@@ -134,8 +134,12 @@ static inline void softmax_row(const REAL *x, REAL *y, Py_ssize_t n, Py_ssize_t 
         y[i] = 0;
 }
 
-static inline void softmax_columns(const REAL *x, REAL *y, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t w,
-                                   const int64_t *length, REAL scale, int logarithm)
+/* `w` columns side by side. `masked` (there are lengths) and `logarithm` are constants where this is called, so that the
+ * loops hold no test that keeps them from being vectorised. */
+static inline __attribute__((always_inline)) void softmax_side_by_side(const REAL *x, REAL *y, Py_ssize_t n,
+                                                                       Py_ssize_t inner, Py_ssize_t w,
+                                                                       const int64_t *length, REAL scale,
+                                                                       const int masked, const int logarithm)
 {
     REAL top[WIDTH], sum[WIDTH];
     for (Py_ssize_t j = 0; j < w; j++) {
@@ -145,12 +149,12 @@ static inline void softmax_columns(const REAL *x, REAL *y, Py_ssize_t n, Py_ssiz
     for (Py_ssize_t k = 0; k < n; k++)
         for (Py_ssize_t j = 0; j < w; j++) {
             const REAL z = x[k * inner + j] * scale;
-            top[j] = (z > top[j]) & (!length || k < length[j]) ? z : top[j];
+            top[j] = (z > top[j]) & (!masked || k < length[j]) ? z : top[j];
         }
     for (Py_ssize_t k = 0; k < n; k++)
         for (Py_ssize_t j = 0; j < w; j++) {
             REAL e = exp_negative(x[k * inner + j] * scale - top[j]);
-            if (length)
+            if (masked)
                 e = k < length[j] ? e : 0;
             sum[j] += e;
             if (!logarithm)
@@ -165,9 +169,20 @@ static inline void softmax_columns(const REAL *x, REAL *y, Py_ssize_t n, Py_ssiz
                 *to *= sum[j];
             else
                 *to = (x[k * inner + j] * scale - top[j]) - sum[j];
-            if (logarithm && length && k >= length[j])
+            if (logarithm && masked && k >= length[j])
                 *to = 0;
         }
+}
+
+static void softmax_columns(const REAL *x, REAL *y, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t w, const int64_t *length,
+                            REAL scale, int logarithm)
+{
+    if (length)
+        softmax_side_by_side(x, y, n, inner, w, length, scale, 1, logarithm);
+    else if (logarithm)
+        softmax_side_by_side(x, y, n, inner, w, length, scale, 0, 1);
+    else
+        softmax_side_by_side(x, y, n, inner, w, length, scale, 0, 0);
 }
 
 /* Tasks: rows (inner = 1), or blocks of WIDTH columns. `length` (outer * inner of them) may be NULL. */

@@ -88,6 +88,16 @@ def supports(geometry: Geometry) -> bool:
     return bool(_merged(g))
 
 
+def pays(geometry: Geometry) -> bool:
+    """Whether a supported convolution is faster so than in plain layout.
+
+    Not where windows are as wide as an image of few channels (sentences of word vectors): patches are contiguous there, and
+    in blocked layout most of every block would be empty.
+    """
+    g = geometry
+    return not (1 < g["taps"][2] == g["in_size"][2] and g["pad"][2] == 0 and g["channels"] <= PLAIN_CHANNELS)
+
+
 def _merged(g: Geometry) -> int:
     """How many groups fill whole blocks of channels and of filters; 0: none do, or so many that zeros are most of the work."""
     for count in (1, 2, 4, 8):

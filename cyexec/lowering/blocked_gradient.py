@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .lower import Lowering
 
 SUMS = 1 << 20  # elements of all chunks' sums together (4 MiB), where the weights are not larger themselves
+WASTE = 6  # times the products that are needed; blocked kernels are about that much faster than plain ones
 CHUNKS = 16  # parts of a batch at most: the sums of each are short, and that many threads find work
 
 
@@ -25,6 +26,20 @@ def supports_gradient(geometry: Geometry) -> bool:
     depthwise = g["groups"] == g["channels"] == g["filters"]
     whole = not (g["channels"] // g["groups"]) % BLOCK and not (g["filters"] // g["groups"]) % BLOCK
     return g["groups"] == 1 or depthwise or whole
+
+
+def pays(geometry: Geometry) -> bool:
+    """Whether the gradient of the data is no slower than in plain layout.
+
+    Every pixel of the data takes part there, and every channel of a block. Where outputs are far fewer than pixels (a kernel as
+    large as the image), or a block holds one channel, most products are with zeros.
+    """
+    g = geometry
+    if g["groups"] == g["channels"] == g["filters"] > 1:  # depthwise
+        return True
+    pixels, outputs = product(g["in_size"]) / product(g["stride"]), product(g["out_size"])
+    in_blocks = -(-g["channels"] // BLOCK) * BLOCK
+    return in_blocks * pixels <= WASTE * g["channels"] * outputs
 
 
 def _sums(g: Geometry) -> int:

@@ -45,6 +45,7 @@ class Layout:
         self._g = Builder(graph.is_train)
         self.plain: dict[Entry, Entry] = {}
         self.blocked: dict[Entry, Entry] = {}
+        self._read = {e for n in graph.nodes for e in n.inputs} | {*graph.outputs} | {t.entry for t in graph.targets}
 
     def run(self) -> Graph:
         graph = self.graph
@@ -61,6 +62,10 @@ class Layout:
             [Target(t.name, self.as_plain(t.entry), t.req) for t in graph.targets],
             graph.is_train,
         )
+
+    def is_read(self, entry: Entry) -> bool:
+        """Whether anything needs the value of `entry`, of the old graph."""
+        return entry in self._read
 
     def as_plain(self, entry: Entry) -> Entry:
         """The value of `entry` in plain layout."""

@@ -34,7 +34,8 @@ def is_convolution(node: Node) -> bool:
     """Whether `node` is a convolution that has kernels in blocked layout."""
     if node.op is None or node.op.name != "Convolution" or node.dtypes[0].name != "float32" or 0 in node.shapes[0]:
         return False
-    return blocked.supports(conv_arguments(node.params, node.in_shapes[0], node.params.num_filter, node.shapes[0]))
+    geometry = conv_arguments(node.params, node.in_shapes[0], node.params.num_filter, node.shapes[0])
+    return blocked.supports(geometry) and blocked.pays(geometry)
 
 
 def _conv_params(layout: Layout, node: Node, data: Entry, out: tuple[int, ...]) -> dict[str, Any] | None:
@@ -43,7 +44,7 @@ def _conv_params(layout: Layout, node: Node, data: Entry, out: tuple[int, ...]) 
     if not (_is_image(data.shape) and _is_image(out)):
         return None
     geometry = conv_arguments(p, data.shape, p.num_filter, out)
-    if not blocked.supports(geometry):
+    if not blocked.supports(geometry) or not blocked.pays(geometry):
         return None
     plain = blocked.reads_plain(geometry) and data not in layout.blocked
     repacked = bool(layout.graph.targets)
@@ -72,9 +73,12 @@ def _convolution(layout: Layout, node: Node) -> Sequence[Entry] | None:
 def _convolution_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
     ograd, data, weight = node.inputs
     shared = _conv_params(layout, node, data, ograd.shape)
-    if shared is None or not blocked_gradient.supports_gradient(
-        conv_arguments(node.params, data.shape, node.params.num_filter, ograd.shape)
-    ):
+    if shared is None:
+        return None
+    geometry = conv_arguments(node.params, data.shape, node.params.num_filter, ograd.shape)
+    if not blocked_gradient.supports_gradient(geometry):
+        return None
+    if layout.is_read(node[0]) and not blocked_gradient.pays(geometry):
         return None
     return layout.make(
         node, "_BlockedConvolutionGradient", layout.as_blocked(ograd), _source(layout, data, shared),

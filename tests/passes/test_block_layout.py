@@ -147,3 +147,18 @@ def test_executor_uses_it_and_shows_it():
 def test_one_dimension(size):
     x = mx.sym.Convolution(mx.sym.var("x"), kernel=(3,) if len(size) == 1 else (1, 3), num_filter=16, name="c")
     check_same_numbers(both, graph_of(mx.sym.relu(x), x=(2, 20, *size)), RTOL)
+
+
+@pytest.mark.parametrize("kernel,filters,is_blocked", [((3, 30), 8, False), ((3, 29), 8, True)])
+def test_windows_as_wide_as_the_image_stay_plain(kernel, filters, is_blocked):
+    """The patches of a sentence are rows of its word vectors, as they lie."""
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=kernel, num_filter=filters, name="conv")
+    executor = net.simple_bind(mx.cpu(), grad_req="null", data=(2, 1, 12, 30))
+    assert ("_BlockedConvolution" in executor.get_optimized_symbol().tojson()) is is_blocked
+
+
+def test_gradients_of_kernels_as_large_as_the_image_stay_plain():
+    net = mx.sym.Convolution(mx.sym.Variable("data"), kernel=(7, 7), num_filter=32, name="conv")
+    executor = net.simple_bind(mx.cpu(), data=(2, 32, 7, 7))
+    kernels = {step.kernel for step in executor._program(True, True).program.steps}
+    assert "conv.DataGradient" in kernels and "blocked_weight.WeightGradient" not in kernels
