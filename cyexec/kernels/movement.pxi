@@ -7,6 +7,9 @@ from libc.string cimport memcpy
 
 from cyexec.kernels.step cimport Span, Step, Team, share
 
+cdef extern from "movement.h" nogil:
+    void move_tile(real* y, const real* x, long rows, long columns, long y_row, long x_column) noexcept
+
 
 cdef class Copy(Step):
     """y = x, contiguous."""
@@ -78,14 +81,10 @@ def normalize_box(shape, x_strides, y_strides):
 cdef inline void copy_tile(real* y, const real* x, Py_ssize_t rows, Py_ssize_t columns,
                            Py_ssize_t y_row, Py_ssize_t x_column) noexcept nogil:
     """y[r * y_row + c] = x[r + c * x_column] for one band of `rows` rows and any number of columns, in tiles."""
-    cdef Py_ssize_t r, c, first, last
-    first = 0
+    cdef Py_ssize_t first = 0
     while first < columns:
-        last = first + BAND if first + BAND < columns else columns
-        for r in range(rows):
-            for c in range(first, last):
-                y[r * y_row + c] = x[r + c * x_column]
-        first = last
+        move_tile(y + first, x + first * x_column, rows, min(<Py_ssize_t>BAND, columns - first), y_row, x_column)
+        first += BAND
 
 
 cdef class StridedCopy(Step):
@@ -153,7 +152,7 @@ cdef class StridedCopy(Step):
         elements = 1
         for n in extents:
             elements *= n
-        self.cost = elements * (sizeof(real) * 0.12 if self.inner == RUN else 1.0) + self.total * 3
+        self.cost = elements * (sizeof(real) * 0.12 if self.inner == RUN else 0.5 if self.inner == TILE else 1.0) + self.total * 3
 
     cdef void run(self, Team* team) noexcept nogil:
         cdef Py_ssize_t index[MAX_DIMS]
