@@ -76,6 +76,11 @@ class Layout:
 
     def as_blocked(self, entry: Entry) -> Entry:
         """The value of `entry` in blocked layout."""
+        node = entry.node
+        if entry not in self.blocked and node.op is not None and node.op.name == "slice_axis" and node.params.axis == 0:
+            # Some images of an array: others may be wanted too, and the array changes its layout once.
+            whole = self.as_blocked(node.inputs[0])
+            self.blocked[entry] = self.make(node, "slice_axis", whole, suffix="_blocked", like=node.params)[0]
         if entry not in self.blocked:
             self.blocked[entry] = self.make(entry.node, "_ToBlocked", self.plain[entry], suffix="_blocked")[0]
         return self.blocked[entry]

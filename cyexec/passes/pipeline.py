@@ -16,16 +16,18 @@ from . import (
     fuse_input,
     fuse_norm_relu,
     join_dense,
+    split_volumes,
 )
 
 Pass = Callable[[Graph], Graph]
 
-# Passes for programs without gradients, then for all programs, then those that only join nodes and change no bit of any
-# number. Each stands where it does for the reason beside it.
+# Passes over what the user composed, before its gradient is made; those for programs without gradients, then for all
+# programs, then those that only join nodes and change no bit of any number. Each stands where it does for the reason beside it.
+FORWARD: tuple[Pass, ...] = (join_dense.run, split_volumes.run)
 INFERENCE: tuple[Pass, ...] = (
     drop_identities.run,  # first: layers that a Dropout or BlockGrad stands between become neighbours
-    fold_batchnorm.run,
-    join_dense.run,
+    fold_batchnorm.run,  # before convolutions of volumes are split
+    *FORWARD,
 )
 ALWAYS: tuple[Pass, ...] = (
     block_layout.run,  # sees the BatchNorms folded: the scaled weights are packed at once

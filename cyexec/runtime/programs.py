@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..graph.graph import Entry, Graph
 from ..kernels import levels
 from ..lowering.memory import MemoryPlan
-from ..passes import add_gradient, hoist_constants, join_dense, pipeline
+from ..passes import add_gradient, hoist_constants, pipeline
 from .compiled import plan_graph
 
 # What planning looks at besides the graph.
@@ -41,10 +41,15 @@ class Planned(NamedTuple):
     plan: MemoryPlan
 
 
-def with_gradients(graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]]) -> Graph:
-    """The graph of one mode before any pass but the gradient."""
+def with_gradients(
+    graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]], monitored: bool = False
+) -> Graph:
+    """The graph of one mode after its gradient was made, and before it no passes but those that the gradient should see."""
     moded = Graph(graph.outputs, (), is_train)
-    return add_gradient.run(join_dense.run(moded), requests) if requests else moded
+    if (requests or is_train) and not monitored:
+        for run in pipeline.FORWARD:
+            moded = run(moded)
+    return add_gradient.run(moded, requests) if requests else moded
 
 
 def mode_graph(graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]], monitored: bool = False) -> Graph:
@@ -52,7 +57,7 @@ def mode_graph(graph: Graph, is_train: bool, requests: Sequence[tuple[int, str]]
 
     Optimised, unless a monitor wants to see every node of the user's as it is.
     """
-    whole = with_gradients(graph, is_train, requests)
+    whole = with_gradients(graph, is_train, requests, monitored)
     return whole if monitored else pipeline.optimize(whole)
 
 
