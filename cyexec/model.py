@@ -106,6 +106,12 @@ class FeedForward:
         self.begin_epoch = begin_epoch
         if self.sym_gen is None:
             self._drop_extra_params()
+        # What the module for prediction was made of, and the module.
+        self._predictor: tuple[Any, Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the module for prediction, which is made anew when it is needed."""
+        return {**self.__dict__, "_predictor": None}
 
     def _drop_extra_params(self) -> None:
         if self.allow_extra_params:
@@ -182,6 +188,16 @@ class FeedForward:
             raise RuntimeError(f"{missing[0]} is not presented (missing parameters: {', '.join(missing[:5])})")
         module.set_params(self.arg_params, self.aux_params, allow_missing=True, allow_extra=True)
         return module
+
+    def _module_for_prediction(self, data: Any) -> Any:
+        """The module of the last prediction, where shapes and parameters are still the same; else a new one."""
+        held = [a._storage for params in (self.arg_params, self.aux_params) for a in (params or {}).values()]
+        shapes = [[(d[0], tuple(d[1])) for d in descs or ()] for descs in (data.provide_data, data.provide_label)]
+        network = self.symbol if self.sym_gen is None else self.sym_gen  # the module keeps it: its id stays its own
+        made_of = id(network), shapes, held, [storage.version for storage in held]
+        if self._predictor is None or self._predictor[0] != made_of:
+            self._predictor = made_of, self._module(data, False)
+        return self._predictor[1]
 
     # Training
 
@@ -278,7 +294,7 @@ class FeedForward:
             Whether an iterator begins anew.
         """
         data = self._iterator(X, None, is_train=False)
-        module = self._module(data, False)
+        module = self._module_for_prediction(data)
         found: list[list[list[np.ndarray]]] = []
         for outputs, _, batch in module.iter_predict(data, num_batch, reset):
             pad = batch.pad or 0
@@ -296,7 +312,7 @@ class FeedForward:
         """Return the value of a metric over a DataIter (or an array, with labels of zero)."""
         data = self._iterator(X, None, is_train=False)
         eval_metric = metric_of(eval_metric)
-        self._module(data, False).score(data, eval_metric, num_batch, batch_end_callback, reset=reset)
+        self._module_for_prediction(data).score(data, eval_metric, num_batch, batch_end_callback, reset=reset)
         return eval_metric.get()[1]
 
     def save(self, prefix: str, epoch: int | None = None, remove_amp_cast: bool = True) -> None:

@@ -1,5 +1,7 @@
 """FeedForward beyond what MXNet's answers say, and the helpers that old scripts import from ``mx.model``."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,20 @@ def test_learns_from_buckets():
     assert model.symbol.list_arguments() == ["data", "fc_weight", "fc_bias", "softmax_label"]
     assert model.score(Sentences()) == 1.0
     assert model.predict(Sentences()).shape == (16, 2)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+def test_predictions_of_one_shape_share_a_module_until_parameters_change():
+    x, _ = examples()
+    args = {"fc_weight": nd.ones((2, 3)), "fc_bias": nd.zeros((2,))}
+    model = mx.model.FeedForward(network().get_internals()["fc_output"], arg_params=args, aux_params={})
+    first = model.predict(x[:4])
+    module = model._predictor[1]
+    np.testing.assert_array_equal(model.predict(x[:4]), first)
+    assert model._predictor[1] is module
+    args["fc_weight"][:] = 2
+    np.testing.assert_allclose(model.predict(x[:4]), first * 2, rtol=1e-6)
+    assert model.predict(x[:5]).shape == (5, 2)
+    model.arg_params = {**args, "fc_bias": nd.ones((2,))}
+    np.testing.assert_allclose(model.predict(x[:4]), first * 2 + 1, rtol=1e-6)
+    assert pickle.loads(pickle.dumps(model)).predict(x[:4]).shape == (4, 2)
