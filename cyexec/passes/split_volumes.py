@@ -52,7 +52,7 @@ def _split(g: Builder, node: Node, inputs: Sequence[Entry]) -> Entry:
         slices = g("Concat", nothing, slices, nothing, dim=0, num_args=3)
     slices = g("_reshape_to", slices, shape=(slices.shape[0] * batch, channels, height, width))
     together = max(1, TOGETHER // channels)
-    total = None
+    sums: list[Entry] = []
     for k in range(0, kernel[0], together):
         g.at(node, f"_slices_tap{k}")
         taps = range(k, min(k + together, kernel[0]))
@@ -67,9 +67,9 @@ def _split(g: Builder, node: Node, inputs: Sequence[Entry]) -> Entry:
             "Convolution", images, weight, *bias, kernel=kernel[1:], stride=stride[1:], dilate=dilate[1:], pad=pad[1:],
             num_filter=filters, no_bias=not bias,
         )  # fmt: skip
-        total = part if total is None else g("elemwise_add", total, part)
+        sums.append(g("elemwise_add", sums[-1], part) if sums else part)
     g.at(node, "_slices_whole")
-    whole = g("_reshape_to", total, shape=(depth, batch, filters, *size))
+    whole = g("_reshape_to", sums[-1], shape=(depth, batch, filters, *size))
     g.at(node, "")
     return g("transpose", whole, axes=(1, 2, 0, 3, 4))
 
