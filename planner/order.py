@@ -6,21 +6,29 @@ of the peak are then improved by the exact search, window by window.
 
 Three kinds of greedy orders: steps that add least first; the same backwards in time; and an order already known, in which
 only those steps move that can do no harm: what frees as much as it takes runs as soon as it can, and backwards, what takes
-as much as it frees as late as it can.
+as much as it frees as late as it can. Beside them, the graph is taken for a tree (`tree`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from heapq import heapify, heappop, heappush
 
 from .dag import Dag
+from .tree import is_tree, order_as_tree
 
 _WORK = 1_000_000  # nodes looked at by the exact search in all: about half a second
+_LOOKS = (15_000, 60_000, 250_000)  # nodes looked at in the search of one window, round by round
+_MOST_EXACT = 100  # nodes of a segment: the sets of more are too many to begin with
 _STATES = 4_000  # sets of finished nodes looked at for one segment
-_WINDOW = 14  # nodes; 2**14 sets at most, usually a few hundred
-_ROUNDS = 60  # windows tried around one peak after the other
+# Nodes of a window around the peak, and how many of them are before it: 14 have a few hundred sets usually, more have few
+# that stay below the peak.
+_WINDOWS = tuple((width, ahead) for width in (14, 30, 60) for ahead in (width // 2, width - 2, 2))
+_TREE = 10  # what it costs for each node to take a graph for a tree, in nodes looked at
+_STARTS = 4  # orders, the best ones, that the windows begin from
+_ROUNDS = 200  # windows tried around one peak after the other
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,15 @@ class Order:
     optimal: bool
 
 
-def order(dag: Dag, *, work: int = _WORK) -> Order:
+def order(dag: Dag, *, work: int | None = None) -> Order:
     """Return an order whose peak is low, and never above that of the order given.
 
     Parameters
     ----------
     dag : Dag
-    work : int
-        How many nodes the exact search may look at in all; the greedy orders always run.
+    work : int, optional
+        How many nodes the exact search may look at in all; the greedy orders always run. By default a million, and more
+        for a graph of more than ten thousand nodes.
 
     Notes
     -----
@@ -60,39 +69,85 @@ def order(dag: Dag, *, work: int = _WORK) -> Order:
     (MLSys 2020). A step that frees at least as much as it takes and stays below the peak so far is run at once: moved
     to the front of any order it makes no later step larger.
     """
-    left = _Budget(work)
+    left = _Budget(max(_WORK, 100 * len(dag)) if work is None else work)
     given = list(range(len(dag)))
     candidates = [given]
     bound = dag.bound()
-    if dag.peak(given) > bound:
-        for way in _WAYS:
+    if is_tree(dag):
+        candidates.append(order_as_tree(dag))
+        bound = min(dag.peak(way) for way in candidates)
+    elif dag.peak(given) > bound:
+        ways = _WAYS + (_TREES if left.spend(2 * _TREE * len(dag)) else ())
+        for way in ways:
             candidates.append(way(dag))
             if dag.peak(candidates[-1]) <= bound:
                 break
+        candidates.append(_grow_again(dag, min(candidates, key=dag.peak), bound, left))
     levels = [dag.levels(candidate) for candidate in candidates]
     result: list[int] = []
     for low, high in _segments(dag):
-        best = min(range(len(candidates)), key=lambda k: max(levels[k][0][low:high]))
-        part, peak = candidates[best][low:high], max(levels[best][0][low:high])
-        if peak > bound:
-            exact = _exact(dag, part, levels[best][1][low], bound, peak, left)
+        which = min(range(len(candidates)), key=lambda k: max(levels[k][0][low:high]))
+        part, peak = candidates[which][low:high], max(levels[which][0][low:high])
+        if peak > bound and high - low <= _MOST_EXACT:
+            exact = _exact(dag, part, levels[which][1][low], bound, peak, left)
             if exact.proved:
                 bound = max(bound, exact.peak)
             part = exact.part
         result += part
-    result = _improve_windows(dag, result, bound, left)
-    settled = _settle(dag, result)
-    if dag.peak(settled) < dag.peak(result):
-        result = _improve_windows(dag, settled, bound, left)
-    peak = dag.peak(result)
-    return Order([dag.nodes[i].id for i in result], result, peak, peak <= bound)
+    best = _Best(dag, result)
+    # A thorough look costs as much as several quick ones, so it comes later.
+    for looks in _LOOKS:
+        if left.work < 2 * len(dag):
+            break
+        best.take(_improve_windows(dag, best.positions, bound, left, looks))
+        settled = _settle(dag, best.positions)
+        if best.take(settled):
+            best.take(_improve_windows(dag, settled, bound, left, looks))
+        if looks == _LOOKS[0]:
+            for other in sorted(candidates, key=dag.peak)[:_STARTS] if left.work > len(dag) * _STARTS else ():
+                best.take(_improve_windows(dag, other, bound, left, looks))
+    return Order([dag.nodes[i].id for i in best.positions], best.positions, best.peak, best.peak <= bound)
+
+
+class _Best:
+    """The best order so far."""
+
+    def __init__(self, dag: Dag, positions: list[int]) -> None:
+        self.dag, self.positions, self.peak = dag, positions, dag.peak(positions)
+
+    def take(self, positions: list[int]) -> bool:
+        """Keep `positions` if their peak is lower."""
+        peak = self.dag.peak(positions)
+        if peak >= self.peak:
+            return False
+        self.positions, self.peak = positions, peak
+        return True
 
 
 @dataclass
 class _Budget:
-    """Nodes that the exact search may still look at."""
+    """Nodes that the exact search may still look at; other ways pay for as many as would take their time."""
 
     work: int
+
+    def spend(self, work: int) -> bool:
+        """Pay for something if as much is left for the search."""
+        enough = self.work >= 2 * work
+        self.work -= work * enough
+        return enough
+
+
+def _grow_again(dag: Dag, current: list[int], bound: int, left: _Budget) -> list[int]:
+    """Take the graph for a tree whose values hang on their last or first readers in the best order so far, repeatedly."""
+    peak = dag.peak(current)
+    while peak > bound and left.spend(4 * _TREE * len(dag)):
+        when = _turns(current).__getitem__
+        grown = [order_as_tree(dag, partial(way, key=when)) for way in (max, min)]
+        found = min((*grown, *(_settle(dag, way) for way in grown)), key=dag.peak)
+        if dag.peak(found) >= peak:
+            break
+        current, peak = found, dag.peak(found)
+    return current
 
 
 def _segments(dag: Dag) -> list[tuple[int, int]]:
@@ -127,7 +182,14 @@ class _Part:
 
 
 def _exact(
-    dag: Dag, part: list[int], base: int, enough: int, peak: int, left: _Budget, turn: list[int] | None = None
+    dag: Dag,
+    part: list[int],
+    base: int,
+    enough: int,
+    peak: int,
+    left: _Budget,
+    looks: int = _LOOKS[-1],
+    turn: list[int] | None = None,
 ) -> _Part:
     """Search the orders of `part` for one with the lowest peak; stop at `enough` bytes.
 
@@ -139,11 +201,13 @@ def _exact(
         Bytes alive before.
     left : _Budget
         Is spent. A search that cannot even run every node once is not begun.
+    looks : int
+        How many nodes to look at for it at most.
     turn : list of int, optional
         When each node runs now; a segment, whose other readers all have larger positions, does not need it.
     """
     count = len(part)
-    states = min(_STATES, left.work // count)
+    states = min(_STATES, looks // count, left.work // count)
     if states < count:
         return _Part(part, peak, False)
     bit = {i: 1 << k for k, i in enumerate(part)}
@@ -197,7 +261,7 @@ def _exact(
     return _Part(part, peak, True)
 
 
-def _improve_windows(dag: Dag, current: list[int], bound: int, left: _Budget) -> list[int]:
+def _improve_windows(dag: Dag, current: list[int], bound: int, left: _Budget, looks: int) -> list[int]:
     """Solve windows around the peak exactly until that no longer helps."""
     for _ in range(_ROUNDS):
         left.work -= len(dag)
@@ -209,11 +273,11 @@ def _improve_windows(dag: Dag, current: list[int], bound: int, left: _Budget) ->
             break
         turn = _turns(current)
         at = profile.index(peak)
-        for ahead in (_WINDOW // 2, _WINDOW - 2, 2):
+        for width, ahead in _WINDOWS:
             low = max(0, at - ahead)
-            found = _exact(dag, current[low : low + _WINDOW], live[low], bound, peak, left, turn)
+            found = _exact(dag, current[low : low + width], live[low], bound, peak, left, looks, turn)
             if found.peak < peak:
-                current = current[:low] + found.part + current[low + _WINDOW :]
+                current = current[:low] + found.part + current[low + width :]
                 break
         else:
             break
@@ -335,3 +399,4 @@ _WAYS: tuple[Callable[[Dag], list[int]], ...] = (
     lambda dag: _forward(dag, True),
     lambda dag: _backward(dag),
 )
+_TREES: tuple[Callable[[Dag], list[int]], ...] = (order_as_tree, lambda dag: order_as_tree(dag, min))

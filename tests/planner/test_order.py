@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from planner import PlannerError
 from planner.dag import Dag, Node
 from planner.order import order
+from planner.tree import order_as_tree
 
 
 @st.composite
@@ -132,3 +133,51 @@ def test_errors_name_the_node(nodes, words):
     with pytest.raises(PlannerError) as error:
         Dag(nodes)
     assert words in str(error.value)
+
+
+@st.composite
+def trees(draw, most=7):
+    """Draw a forest: no value has two readers."""
+    nodes, free = [], []
+    for i in range(draw(st.integers(1, most))):
+        inputs = draw(st.lists(st.sampled_from(free), unique=True)) if free else []
+        inplace = tuple(j for j in inputs if draw(st.integers(0, 3)) == 0)
+        size, workspace = draw(st.integers(0, 9)), draw(st.sampled_from((0, 0, 5)))
+        nodes.append(Node(i, tuple(inputs), size, workspace, keep=draw(st.integers(0, 5)) == 0, inplace=inplace))
+        free = [j for j in free if j not in inputs] + [i]
+    return Dag(nodes)
+
+
+@given(trees())
+@settings(max_examples=300, deadline=None)
+def test_trees_are_solved_exactly_without_a_search(dag):
+    found = order(dag, work=0)
+    assert found.optimal and can_run(dag, found.positions)
+    every = (p for p in permutations(range(len(dag))) if can_run(dag, p))
+    assert found.peak == live_bytes(dag, found.positions) == min(live_bytes(dag, p) for p in every)
+
+
+@given(dags(most=12), st.sampled_from((max, min)))
+@settings(max_examples=200, deadline=None)
+def test_any_graph_can_be_taken_for_a_tree(dag, choose):
+    positions = order_as_tree(dag, choose)
+    assert sorted(positions) == list(range(len(dag))) and can_run(dag, positions)
+
+
+def test_large_trees():
+    """A full binary tree of equal values, leaves first: one value waits on each level, and a step has its two inputs."""
+    levels = 13
+    count = 2**levels - 1
+    nodes = [Node(i, (2 * i + 1, 2 * i + 2) if 2 * i + 1 < count else (), 1) for i in reversed(range(count))]
+    dag, began = Dag(nodes), process_time()
+    found = order(dag)
+    assert process_time() - began < 5  # a tenth of this is usual
+    assert dag.peak() > 2 ** (levels - 1) and (found.peak, found.optimal) == (levels + 1, True)
+
+
+def test_a_deep_tree_needs_no_recursion():
+    nodes = [Node(("leaf", 0), (), 3)]
+    for k in range(20_000):
+        nodes += [Node(("twig", k), (), 1 + k % 7), Node(("leaf", k + 1), (("leaf", k), ("twig", k)), 3)]
+    found = order(Dag(nodes))
+    assert found.optimal and found.peak <= Dag(nodes).peak()
