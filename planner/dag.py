@@ -99,6 +99,11 @@ class Dag:
                 readers[j].append(i)
             position[node.id] = i
         self.readers = [tuple(r) for r in readers]
+        # What `levels` reads for every node of every order that is tried.
+        self._sizes = [node.size for node in self.nodes]
+        self._takes = [node.size + node.workspace for node in self.nodes]
+        self._freed = [0 if node.keep else node.size for node in self.nodes]
+        self._counts = [len(r) for r in readers]
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -109,17 +114,21 @@ class Dag:
 
     def levels(self, order: Sequence[int] | None = None) -> tuple[list[int], list[int]]:
         """Return the bytes of each step in `order`, and the bytes alive before each."""
-        nodes, left = self.nodes, [len(r) for r in self.readers]
+        sizes, takes, freed_of, inplace = self._sizes, self._takes, self._freed, self.inplace
+        left = self._counts.copy()
         live, steps, before = 0, [], []
-        for i in range(len(self)) if order is None else order:
-            node, freed = nodes[i], 0
+        for i in range(len(sizes)) if order is None else order:
+            freed = shared = 0
             for j in self.inputs[i]:
                 left[j] -= 1
-                if not left[j] and not nodes[j].keep:
-                    freed += nodes[j].size
+                if not left[j]:
+                    freed += freed_of[j]
+            for j in inplace[i]:
+                if not left[j]:
+                    shared = max(shared, min(sizes[i], freed_of[j]))
             before.append(live)
-            steps.append(live + node.size + node.workspace - self.shared(i, lambda j: not left[j]))
-            live += (node.size if left[i] or node.keep else 0) - freed
+            steps.append(live + takes[i] - shared)
+            live += (sizes[i] if left[i] else sizes[i] - freed_of[i]) - freed
         return steps, before
 
     def shared(self, i: int, is_last: Callable[[int], bool]) -> int:

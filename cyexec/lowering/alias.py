@@ -42,8 +42,8 @@ class _Groups:
                 self._touch(ref, k, True)
 
     def _touch(self, ref: Ref, k: int, is_write: bool) -> None:
-        b = ref.buffer
-        self.accesses[b].append((ref.offset, ref.offset + ref.nbytes, k, is_write))
+        b, start = ref.buffer, ref.offset
+        self.accesses[b].append((start, start + ref.nbytes, k, is_write))
         if k < self.first[b]:
             self.first[b] = k
         self.last[b] = k
@@ -101,18 +101,20 @@ def _merge_copy(groups: _Groups, k: int, src: Ref, dst: Ref) -> bool:
     return False
 
 
-def _merge_inplace(groups: _Groups, k: int, dst: Ref, src: Ref, allowed: set[Ref], operands: list[Ref]) -> bool:
-    """Let `dst` of step `k` take the memory of `src`, or the other way round where `dst` is the user's."""
-    buffers = groups.program.buffers
+def _merge_inplace(groups: _Groups, k: int, w: int, r: int) -> bool:
+    """Let write `w` of step `k` take the memory of read `r`, or the other way round where the write is the user's."""
+    step, buffers = groups.program.steps[k], groups.program.buffers
+    src, dst = step.reads[r], step.writes[w]
     s, s_offset = groups.place(src)
     d, _ = groups.place(dst)
-    if s == d or src.nbytes != dst.nbytes or buffers[s].ctx != buffers[d].ctx:
+    # The source dies here.
+    if s == d or buffers[s].external or groups.last[s] > k or groups.first[d] < k or buffers[s].ctx != buffers[d].ctx:
         return False
-    if buffers[s].external or not groups.whole(src) or not groups.whole(dst):
+    if src.nbytes != dst.nbytes or not groups.whole(src) or not groups.whole(dst):
         return False
-    # The source dies here, and this step touches its memory through operands that allow it alone.
-    if groups.last[s] > k or groups.first[d] < k:
-        return False
+    # This step touches its memory through operands that allow it alone.
+    allowed = {step.reads[j] for i, j in step.inplace if i == w}
+    operands = (*step.reads, *step.writes)
     if any(groups.place(ref)[0] == s and ref not in allowed for ref in operands):
         return False
     # The destination's memory must not be touched by this step in another way either (two results, say).
@@ -144,11 +146,9 @@ def share_memory(program: Program, copies: bool = True, inplace: bool = True) ->
     if inplace:
         for k, step in enumerate(program.steps):
             if step.inplace and k not in dropped:
-                operands = [*step.reads, *step.writes]
                 merged: set[int] = set()
                 for w, r in step.inplace:
-                    allowed = {step.reads[j] for i, j in step.inplace if i == w}
-                    if w not in merged and _merge_inplace(groups, k, step.writes[w], step.reads[r], allowed, operands):
+                    if w not in merged and _merge_inplace(groups, k, w, r):
                         merged.add(w)
     program.home = list(zip(groups.root, groups.shift))
     if dropped:

@@ -22,6 +22,11 @@ def padded(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
+def arenas(program: Program, lives: dict[int, Life]) -> set[int]:
+    """Contexts that root buffers live in."""
+    return {program.buffers[root].ctx for root in lives if not program.buffers[root].external}
+
+
 def alive(program: Program, lives: dict[int, Life], ctx: int, kinds: tuple[str, ...]) -> list[int]:
     """Bytes of one arena that are alive at each step, of root buffers of these kinds."""
     change = [0] * (len(program.steps) + 1)
@@ -45,7 +50,7 @@ def limit_workspaces(program: Program, lives: dict[int, Life], grain: int = GRAI
     grain : int
         Bytes of which a multiple is allowed (tests allow nothing but the values).
     """
-    for ctx in {program.buffers[root].ctx for root in lives}:
+    for ctx in arenas(program, lives):
         values = alive(program, lives, ctx, ("value",))
         limit = (max(values) // grain + 1) * grain - ALIGNMENT
         total = alive(program, lives, ctx, ("value", "workspace"))

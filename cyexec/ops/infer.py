@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -90,10 +91,7 @@ def normalize_axis(axis: int, ndim: int, name: str = "axis") -> int:
 
 def product(extents: Iterable[int]) -> int:
     """Product of known extents (1 for none), as a Python int."""
-    out = 1
-    for d in extents:
-        out *= int(d)
-    return out
+    return int(prod(extents))
 
 
 FLOAT32 = np.dtype(np.float32)

@@ -73,16 +73,15 @@ def plan_graph(
         return placed(lower(candidate))
 
     program = lower(graph, compute_all)
-    plan = placed(program)
     if compute_all:
-        return plan
+        return placed(program)
     # An arena that fits the second-level cache is not worth the time of a search.
-    if plan.total > WORTH_ORDERING or memory_limit is not None:
-        ordered = order_nodes(program, quick=time_limit <= 0)
-        if ordered is not program:
-            other = placed(ordered)
-            if other.total < plan.total:
-                plan = other
+    worth = 0 if memory_limit is not None else WORTH_ORDERING
+    ordered = order_nodes(program, quick=time_limit <= 0, worth=worth)
+    plan = placed(ordered.program)
+    if plan.total > ordered.before and ordered.program is not program:
+        # Gaps between values may have eaten what the order saves.
+        plan = min(plan, placed(program), key=lambda p: p.total)
     if graph.targets:
         single = single or (lambda: graph)
         plan = _mirrored(single, plan, planned)
