@@ -62,6 +62,8 @@ class Dag:
     inputs, before, readers, inplace : list of tuples of int
         Positions of each node's distinct inputs, of all nodes that must run before it, of the nodes that read it, and of
         the inputs it may be written over.
+    sizes, takes, frees : list of int
+        Bytes of each node's value, of that and its workspace, and of what is given back after its last reader.
 
     Raises
     ------
@@ -99,10 +101,10 @@ class Dag:
                 readers[j].append(i)
             position[node.id] = i
         self.readers = [tuple(r) for r in readers]
-        # What `levels` reads for every node of every order that is tried.
-        self._sizes = [node.size for node in self.nodes]
-        self._takes = [node.size + node.workspace for node in self.nodes]
-        self._freed = [0 if node.keep else node.size for node in self.nodes]
+        # What searches read for every node of all that they try.
+        self.sizes = [node.size for node in self.nodes]
+        self.takes = [node.size + node.workspace for node in self.nodes]
+        self.frees = [0 if node.keep else node.size for node in self.nodes]
         self._counts = [len(r) for r in readers]
 
     def __len__(self) -> int:
@@ -114,7 +116,7 @@ class Dag:
 
     def levels(self, order: Sequence[int] | None = None) -> tuple[list[int], list[int]]:
         """Return the bytes of each step in `order`, and the bytes alive before each."""
-        sizes, takes, freed_of, inplace = self._sizes, self._takes, self._freed, self.inplace
+        sizes, takes, frees, inplace = self.sizes, self.takes, self.frees, self.inplace
         left = self._counts.copy()
         live, steps, before = 0, [], []
         for i in range(len(sizes)) if order is None else order:
@@ -122,13 +124,13 @@ class Dag:
             for j in self.inputs[i]:
                 left[j] -= 1
                 if not left[j]:
-                    freed += freed_of[j]
+                    freed += frees[j]
             for j in inplace[i]:
                 if not left[j]:
-                    shared = max(shared, min(sizes[i], freed_of[j]))
+                    shared = max(shared, min(sizes[i], frees[j]))
             before.append(live)
             steps.append(live + takes[i] - shared)
-            live += (sizes[i] if left[i] else sizes[i] - freed_of[i]) - freed
+            live += (sizes[i] if left[i] else sizes[i] - frees[i]) - freed
         return steps, before
 
     def shared(self, i: int, is_last: Callable[[int], bool]) -> int:

@@ -17,7 +17,7 @@ or only the cheap ones; then by bytes at the peak per work; at last what turns o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import NamedTuple
@@ -69,7 +69,7 @@ class Rematerialization:
     exact: bool
 
 
-def rematerialize(dag: Dag, limit: int) -> Rematerialization:
+def rematerialize(dag: Dag, limit: int, *, trials: int | None = None) -> Rematerialization:
     """Choose what to recompute so that the peak is at most `limit` bytes, with little recomputed work.
 
     The peak is never above that of recomputing nothing. The order of first computations stays as given.
@@ -80,8 +80,10 @@ def rematerialize(dag: Dag, limit: int) -> Rematerialization:
         With `work` of each node and `recompute=False` for nodes that must not run twice.
     limit : int
         Bytes.
+    trials : int, optional
+        About how many sets of values to try, where they are too many for all; by default what takes a second or less.
     """
-    search = _Search(dag, limit)
+    search = _Search(dag, limit, trials)
     search.try_set(frozenset())
     exact = True
     if search.best_peak > limit:
@@ -105,7 +107,7 @@ def rematerialize(dag: Dag, limit: int) -> Rematerialization:
 class _Search:
     """Remember the best set of values to recompute: fitting with least work, or else with the least peak."""
 
-    def __init__(self, dag: Dag, limit: int) -> None:
+    def __init__(self, dag: Dag, limit: int, trials: int | None = None) -> None:
         self.dag, self.limit = dag, limit
         # When a value is dropped if it is chosen: after its last use before its longest idle time.
         self.drop_after: dict[int, int] = {}
@@ -121,7 +123,8 @@ class _Search:
         self.candidates = list(self.next_use)
         self.price = {i: self._price(i) for i in self.candidates}
         self.tried: set[frozenset[int]] = set()
-        self.trials = max(_FEWEST_TRIALS, _LOOKS // max(len(dag), 1))
+        self.trials = trials or max(_FEWEST_TRIALS, _LOOKS // max(len(dag), 1))
+        self.reserve = min(self.trials, _FEWEST_TRIALS) // 2  # for what follows the families
         self.best: frozenset[int] = frozenset()
         self.best_peak, self.best_work, self.least_peak = 1 << 62, 0.0, 1 << 62
 
@@ -144,10 +147,18 @@ class _Search:
         nodes = self.dag.nodes
         return sum(nodes[j].work for j in self.with_helpers((i,))) / nodes[i].size
 
-    def runs(self, chosen: frozenset[int]) -> Iterator[tuple[int, bool, list[tuple[int, bool]]]]:
-        """Yield the steps: node, whether again, and its inputs with whether their second copies are read."""
-        dag, again = self.dag, [False] * len(self.dag)
-        for t in range(len(dag)):
+    def runs(self, chosen: frozenset[int]) -> Iterator[tuple[int, Sequence[int]]]:
+        """Yield the steps: the value that is made, and those that are read.
+
+        Second copies are numbered behind all first ones.
+        """
+        dag, n = self.dag, len(self.dag)
+        again = [False] * n
+        concerned = {reader for i in chosen for reader in dag.readers[i]}
+        for t in range(n):
+            if t not in concerned:
+                yield t, dag.inputs[t]
+                continue
             # Depth first: inputs that are gone are made again before what needs them.
             stack = [(t, False)]
             while stack:
@@ -161,27 +172,33 @@ class _Search:
                     continue
                 stack.pop()
                 again[i] = again[i] or second
-                yield i, second, [(j, again[j]) for j in dag.inputs[i]]
+                yield i + n * second, [j + n * again[j] for j in dag.inputs[i]]
 
     def measure(self, chosen: frozenset[int]) -> tuple[int, float]:
         """Return the peak in bytes and the recomputed work."""
-        nodes = self.dag.nodes
+        dag, n = self.dag, len(self.dag)
+        sizes, takes, frees, inplace = dag.sizes, dag.takes, dag.frees, dag.inplace
         steps = list(self.runs(chosen))
-        left: dict[tuple[int, bool], int] = {}
-        for _, _, inputs in steps:
+        left = [0] * (2 * n)
+        for _, inputs in steps:
             for value in inputs:
-                left[value] = left.get(value, 0) + 1
+                left[value] += 1
         live, peak, work = 0, 0, 0.0
-        for i, second, inputs in steps:
-            node, last, freed = nodes[i], set(), 0
-            work += node.work if second else 0.0
+        for made, inputs in steps:
+            i, freed, shared = made, 0, 0
+            if made >= n:
+                i = made - n
+                work += dag.nodes[i].work
             for value in inputs:
                 left[value] -= 1
                 if not left[value]:
-                    last.add(value[0])
-                    freed += 0 if nodes[value[0]].keep else nodes[value[0]].size
-            peak = max(peak, live + node.size + node.workspace - self.dag.shared(i, last.__contains__))
-            live += (node.size if (i, second) in left or node.keep else 0) - freed
+                    j = value if value < n else value - n
+                    freed += frees[j]
+                    if j in inplace[i]:
+                        shared = max(shared, min(sizes[i], frees[j]))
+            if live + takes[i] - shared > peak:
+                peak = live + takes[i] - shared
+            live += (sizes[i] if left[made] else sizes[i] - frees[i]) - freed
         return peak, work
 
     def try_set(self, chosen: frozenset[int]) -> tuple[int, float] | None:
@@ -205,7 +222,7 @@ class _Search:
             cheap = [i for i in self.candidates if price[i] <= most]
             total, largest = sum(nodes[i].size for i in cheap), max(nodes[i].size for i in cheap)
             budget = float(total + 1)
-            while budget > largest / 2 and self.trials > _FEWEST_TRIALS // 2:
+            while budget > largest / 2 and self.trials > self.reserve:
                 self.try_set(self.with_helpers(self._between_checkpoints(cheap, budget)))
                 budget /= 1.5
 
@@ -257,7 +274,7 @@ class _Search:
         """Leave out what the limit does not need, dearest first, in pieces that get smaller."""
         if self.best_peak > self.limit:
             return
-        self.trials = max(self.trials, _FEWEST_TRIALS)
+        self.trials = max(self.trials, 2 * self.reserve)
         piece = max(len(self.best) // 2, 1)
         while self.trials > 0 and self.best:
             dear = sorted(self.best, key=lambda i: (-self.dag.nodes[i].work, i))
@@ -273,11 +290,14 @@ class _Search:
         """Return the program as a graph."""
         nodes, made = self.dag.nodes, []
 
-        def name(i: int, second: bool) -> Hashable:
-            return Again(nodes[i].id) if second else nodes[i].id
+        n = len(nodes)
 
-        for i, second, inputs in self.runs(chosen):
-            names = {nodes[j].id: name(j, later) for j, later in inputs}
-            inplace = tuple(names[j] for j in nodes[i].inplace)
-            made.append(replace(nodes[i], id=name(i, second), inputs=tuple(names.values()), inplace=inplace))
+        def name(value: int) -> Hashable:
+            return nodes[value].id if value < n else Again(nodes[value - n].id)
+
+        for value, inputs in self.runs(chosen):
+            node = nodes[value % n]
+            names = {nodes[j % n].id: name(j) for j in inputs}
+            inplace = tuple(names[nodes[j].id] for j in self.dag.inplace[value % n])
+            made.append(replace(node, id=name(value), inputs=tuple(names.values()), inplace=inplace))
         return Dag(made)

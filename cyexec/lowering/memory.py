@@ -10,8 +10,9 @@ from typing import Any
 import planner
 
 from .liveness import lifetimes, memory_problem
+from .padding import unpadded_peak
 from .program import BufferSpec, Program
-from .room import limit_workspaces
+from .room import limit_workspaces, started, values_peak
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,14 @@ class MemoryPlan:
     def optimal(self) -> bool:
         """Whether the total is proved to be the least possible."""
         return self.plan.optimal
+
+    def limit_without_padding(self) -> int:
+        """Bytes that the arenas could do with if channels were not padded to whole blocks.
+
+        `total` where padding does not take more than the megabyte that the values have begun.
+        """
+        limit = started(unpadded_peak(self.program, self._lives))
+        return limit if started(values_peak(self.program, self._lives)) > limit else self.total
 
     @property
     def num_workspaces(self) -> int:

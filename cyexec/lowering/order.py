@@ -11,7 +11,7 @@ from .alias import share_memory
 from .dag import program_dag
 from .liveness import lifetimes
 from .program import Program
-from .room import alive, arenas
+from .room import values_peak
 
 # Searching the order of a larger graph would take longer than binding it.
 MOST_NODES = 20_000
@@ -64,8 +64,7 @@ def order_nodes(program: Program, quick: bool = True, worth: int = 0) -> Ordered
     The estimate knows views and what may run in place; both are decided once more for the order that is found.
     """
     graph = program.graph
-    lives = lifetimes(program)
-    apart = sum(max(alive(program, lives, ctx, ("value",))) for ctx in arenas(program, lives))  # nothing shares memory
+    apart = values_peak(program, lifetimes(program))  # nothing shares memory
     if len(graph.nodes) > MOST_NODES or apart <= worth:
         return Ordered(program, apart, apart)
     dag = program_dag(share_memory(program.copy(), inplace=False))

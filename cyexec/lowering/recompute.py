@@ -26,6 +26,9 @@ COSTLY = frozenset(
 )
 
 
+QUICK_TRIALS = 40  # sets of values
+
+
 def _asked(node: Node) -> str:
     """The user's `force_mirroring` attribute; empty when there is none."""
     return node.attrs.get("__force_mirroring__") or node.attrs.get("force_mirroring") or ""
@@ -128,8 +131,14 @@ class Recompute:
         self._program = share_memory(lower(graph), inplace=False)
         self._dag = program_dag(self._program, may_repeat)
 
-    def within(self, limit: int) -> tuple[Graph, planner.Rematerialization]:
+    def within(self, limit: int, quick: bool = False) -> tuple[Graph, planner.Rematerialization]:
         """Return the graph with what must be computed twice for an estimated peak of at most `limit` bytes.
+
+        Parameters
+        ----------
+        limit : int
+        quick : bool
+            Whether to spend some ten milliseconds only, rather than up to a second.
 
         Returns
         -------
@@ -137,7 +146,7 @@ class Recompute:
             The one given when nothing needs to be, or nothing helps.
         choice : planner.Rematerialization
         """
-        choice = planner.rematerialize(self._dag, limit)
+        choice = planner.rematerialize(self._dag, limit, trials=QUICK_TRIALS if quick else None)
         if not choice.recomputed:
             return self._graph, choice
         return _Rewriter(self._graph, self._program).build(choice.dag), choice

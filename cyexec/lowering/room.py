@@ -7,6 +7,7 @@ memory is there; at the peak it makes the arena larger than what is computed nee
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import accumulate
 
@@ -22,20 +23,35 @@ def padded(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
+def started(nbytes: int, grain: int = GRAIN) -> int:
+    """Bytes of the units of memory that are begun by `nbytes`, whole buffers."""
+    return (nbytes // grain + 1) * grain - ALIGNMENT
+
+
 def arenas(program: Program, lives: dict[int, Life]) -> set[int]:
     """Contexts that root buffers live in."""
     return {program.buffers[root].ctx for root in lives if not program.buffers[root].external}
 
 
-def alive(program: Program, lives: dict[int, Life], ctx: int, kinds: tuple[str, ...]) -> list[int]:
-    """Bytes of one arena that are alive at each step, of root buffers of these kinds."""
+def profile(program: Program, lives: dict[int, Life], ctx: int, sizes: Mapping[int, int]) -> list[int]:
+    """Bytes of one arena that are alive at each step, of root buffers with these sizes."""
     change = [0] * (len(program.steps) + 1)
-    for root, life in lives.items():
-        spec = program.buffers[root]
-        if spec.ctx == ctx and spec.kind in kinds:
-            change[life.first] += padded(spec.nbytes)
-            change[life.last + 1] -= padded(spec.nbytes)
+    for root, nbytes in sizes.items():
+        if program.buffers[root].ctx == ctx:
+            change[lives[root].first] += padded(nbytes)
+            change[lives[root].last + 1] -= padded(nbytes)
     return list(accumulate(change))
+
+
+def alive(program: Program, lives: dict[int, Life], ctx: int, *kinds: str) -> list[int]:
+    """Bytes of one arena that are alive at each step, of root buffers of these kinds."""
+    buffers = program.buffers
+    return profile(program, lives, ctx, {root: buffers[root].nbytes for root in lives if buffers[root].kind in kinds})
+
+
+def values_peak(program: Program, lives: dict[int, Life]) -> int:
+    """Bytes of the values at the peak, all arenas together."""
+    return sum(max(alive(program, lives, ctx, "value")) for ctx in arenas(program, lives))
 
 
 def limit_workspaces(program: Program, lives: dict[int, Life], grain: int = GRAIN) -> None:
@@ -51,9 +67,9 @@ def limit_workspaces(program: Program, lives: dict[int, Life], grain: int = GRAI
         Bytes of which a multiple is allowed (tests allow nothing but the values).
     """
     for ctx in arenas(program, lives):
-        values = alive(program, lives, ctx, ("value",))
-        limit = (max(values) // grain + 1) * grain - ALIGNMENT
-        total = alive(program, lives, ctx, ("value", "workspace"))
+        values = alive(program, lives, ctx, "value")
+        limit = started(max(values), grain)
+        total = alive(program, lives, ctx, "value", "workspace")
         if max(total) <= limit:
             continue
         for k, step in enumerate(program.steps):

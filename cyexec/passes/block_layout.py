@@ -14,6 +14,7 @@ Requires: float32. Idempotent: what is blocked has other operators.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ class Layout:
         self.plain: dict[Entry, Entry] = {}
         self.blocked: dict[Entry, Entry] = {}
         self._read = {e for n in graph.nodes for e in n.inputs} | {*graph.outputs} | {t.entry for t in graph.targets}
+
+    @cached_property
+    def readers(self) -> dict[Entry, list[Node]]:
+        """Nodes of the old graph that read a value."""
+        return self.graph.readers()
 
     def run(self) -> Graph:
         graph = self.graph

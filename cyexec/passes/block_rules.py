@@ -105,6 +105,25 @@ def _pooling_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
     return layout.make(node, "_BlockedPoolingGradient", *(layout.as_blocked(e) for e in node.inputs), like=p)
 
 
+def _upsampling(layout: Layout, node: Node) -> Sequence[Entry] | None:
+    """Nearest neighbours: every pixel becomes a square of pixels, whatever its channels are.
+
+    What a convolution reads anyway changes layout while it is small.
+    """
+    p, data = node.params, node.inputs[0]
+    if p.sample_type != "nearest" or len(node.inputs) != 1 or not _is_image(node.shapes[0]):
+        return None
+    if data not in layout.blocked and not any(is_convolution(r) for r in layout.readers.get(node[0], ())):
+        return None
+    pixels = layout.as_blocked(data)
+    batch, blocks, height, width, lanes = pixels.shape
+    shape = (batch, blocks, height, 1, width, 1, lanes)
+    (apart,) = layout.make(node, "Reshape", pixels, suffix="_apart", shape=shape)
+    shape = (batch, blocks, height, p.scale, width, p.scale, lanes)
+    (spread,) = layout.make(node, "broadcast_to", apart, suffix="_spread", shape=shape)
+    return layout.make(node, "Reshape", spread, shape=(batch, blocks, height * p.scale, width * p.scale, lanes))
+
+
 # Normalisation
 
 
@@ -222,6 +241,7 @@ def _slice_axis(layout: Layout, node: Node) -> Sequence[Entry] | None:
 CONVOLUTIONS: dict[str, Rule] = {
     "Convolution": _convolution,
     "_backward_Convolution": _convolution_gradient,
+    "UpSampling": _upsampling,
 }
 RULES: dict[str, Rule] = {
     "Pooling": _pooling,

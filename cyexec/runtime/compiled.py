@@ -85,8 +85,13 @@ def plan_graph(
     if graph.targets:
         single = single or (lambda: graph)
         plan = _mirrored(single, plan, planned)
-        if memory_limit is not None and plan.total > memory_limit:
-            plan = _within(single(), plan, planned, memory_limit)
+        if memory_limit is None:
+            # Padding to whole blocks of channels must not cost memory: what it takes is given back.
+            limit, attempts = plan.limit_without_padding(), 3
+        else:
+            limit, attempts = memory_limit, 8
+        if plan.total > limit:
+            plan = _within(single(), plan, planned, limit, attempts)
     if memory_limit is not None and memory_limit is not LEAST and plan.total > memory_limit:
         raise MXNetError(
             f"memory_limit is {memory_limit} bytes, but the least peak that can be reached is {plan.total} bytes "
@@ -106,15 +111,17 @@ def _mirrored(single: Callable[[], Graph], plan: MemoryPlan, planned: Callable[[
     return other if other.total < plan.total else plan
 
 
-def _within(graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan], limit: int) -> MemoryPlan:
-    """Recompute until the arenas fit `limit`; the smallest plan found if they do not.
+def _within(
+    graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan], limit: int, attempts: int
+) -> MemoryPlan:
+    """Recompute until the arenas fit `limit`; the smallest plan found if they do not. Few attempts are quick ones.
 
     The choice is made on an estimate (bytes alive, not offsets), so its limit is moved by what the plan shows.
     """
     best, asked = plan, limit
     choices = recompute.Recompute(graph)
-    for _ in range(8):
-        changed, choice = choices.within(max(asked, 0))
+    for _ in range(attempts):
+        changed, choice = choices.within(max(asked, 0), quick=attempts < 8)
         other = planned(changed)
         if other.total < best.total:
             best = other

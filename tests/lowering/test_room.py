@@ -58,8 +58,7 @@ def test_workspaces_do_not_raise_the_peak(name, batch, mode):
     """Beyond the megabyte that the values have begun."""
     network = NETWORKS[name]
     plan = network.build(mx).plan(grad_req=mode, **network.shapes(batch))
-    values = max(room.alive(plan.program, lifetimes(plan.program), 0, ("value",)))
-    assert plan.lower_bound <= (values // room.GRAIN + 1) * room.GRAIN
+    assert plan.lower_bound <= room.started(room.values_peak(plan.program, lifetimes(plan.program)))
 
 
 def test_workspaces_that_fit_stay_as_they_are():

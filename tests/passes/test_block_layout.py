@@ -56,6 +56,13 @@ def test_batch_norm_scales_weights_while_they_are_packed():
     assert not any("_ScaleFilters" in line for line in text)
 
 
+def test_what_a_convolution_reads_is_blocked_while_it_is_small():
+    net = conv(mx.sym.UpSampling(mx.sym.var("x"), scale=2, sample_type="nearest", name="up"), 16, name="c0")
+    text = lines(block_layout.run(graph_of(net, x=(1, 24, 6, 6))))
+    assert "x_blocked = _ToBlocked(x)" in text
+    assert not any("up_blocked" in line for line in text)
+
+
 def test_float64_and_training_stay_plain():
     net = conv(mx.sym.var("x"), 16)
     graph = graph_of(net, dtype="float64", x=(1, 3, 6, 6))
