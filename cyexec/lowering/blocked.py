@@ -247,7 +247,7 @@ def _direct_arguments(
         rows, cols = _rectangle(g, algorithm, most // slots)
         one = _scratch(g, algorithm, rows, cols)
         if one and room is not None:
-            slots = max(1, min(slots, room // one))
+            slots = max(SLOTS[0], min(slots, room // one))  # a second thread is worth more than the memory
         elif one and slots > SLOTS[0]:  # where one row is too much already, fewer threads take part
             slots = max(4, min(slots, SLOTS[0] * SCRATCH // one))
         plans.append((rows, cols, slots if one else 1 << 16))
