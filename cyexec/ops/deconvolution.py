@@ -111,7 +111,7 @@ def _infer_shape(p, ins, outs):
     return [(out[0], channels, *data[2:]), weight, *rest], [out]
 
 
-def _convolution(p: Any, data: tuple[int, ...]) -> ConvolutionParams:
+def convolution_of(p: Any, data: tuple[int, ...]) -> ConvolutionParams:
     """Parameters of the convolution that this undoes: from the output's shape to the data's."""
     return ConvolutionParams(
         kernel=p.kernel, stride=p.stride, dilate=p.dilate, pad=_cuts(p, data[2:])[0], num_filter=data[1],
@@ -121,7 +121,7 @@ def _convolution(p: Any, data: tuple[int, ...]) -> ConvolutionParams:
 
 def _lower(low, node):
     p, data, out = node.params, node.in_shapes[0], node.shapes[0]
-    a = conv_arguments(_convolution(p, data), out, data[1], data)
+    a = conv_arguments(convolution_of(p, data), out, data[1], data)
     add_data_gradient(low, low.ins[0], low.ins[1], None if p.no_bias else low.ins[2], low.outs[0], a)
 
 
@@ -133,7 +133,7 @@ def _gradient(g, node, ograds):
 def _reference(p, data, weight, bias=None, is_train=False):
     out = _infer_shape(p, [data.shape, weight.shape, None], [None])[1][0]
     like = np.zeros(out, data.dtype)
-    result = conv_backward_reference(_convolution(p, data.shape), data, like, weight)[0].astype(np.float64)
+    result = conv_backward_reference(convolution_of(p, data.shape), data, like, weight)[0].astype(np.float64)
     if bias is not None:
         result += bias.reshape(-1, *(1,) * (data.ndim - 2))
     return result.astype(data.dtype)
@@ -179,7 +179,7 @@ register(
 def _backward_lower(low, node):
     p = node.params
     ograd, data, weight = low.ins
-    a = conv_arguments(_convolution(p, node.in_shapes[1]), node.in_shapes[0], node.in_shapes[1][1], node.in_shapes[1])
+    a = conv_arguments(convolution_of(p, node.in_shapes[1]), node.in_shapes[0], node.in_shapes[1][1], node.in_shapes[1])
     if low.used(0):
         add_forward(low, ograd, weight, None, low.outs[0], a)
     if low.used(1):
@@ -189,7 +189,7 @@ def _backward_lower(low, node):
 
 
 def _backward_reference(p, ograd, data, weight, is_train=False):
-    conv = _convolution(p, data.shape)
+    conv = convolution_of(p, data.shape)
     grads = [conv_reference(conv, ograd, weight), conv_backward_reference(conv, data, ograd, weight)[1]]
     if not p.no_bias:
         grads.append(ograd.astype(np.float64).sum(axis=(0, *range(2, ograd.ndim))).astype(data.dtype))

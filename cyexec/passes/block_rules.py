@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..graph.graph import Entry, Node
 from ..lowering import blocked, blocked_gradient
 from ..ops.convolution import conv_arguments
+from ..ops.deconvolution import convolution_of
 from ..ops.fused import chain_of
+from ..ops.infer import product
 from ..ops.pooling import PoolingV1Params, pool_arguments
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ def _is_image(shape: tuple[int, ...]) -> bool:
 
 
 def is_convolution(node: Node) -> bool:
-    """Whether `node` is a convolution that has kernels in blocked layout."""
+    """Whether `node` is a convolution, or undoes one, that has kernels in blocked layout."""
+    if node.op is not None and node.op.name == "Deconvolution" and node.dtypes[0].name == "float32":
+        return _undone(node, node.in_shapes[0], node.shapes[0]) is not None
     if node.op is None or node.op.name != "Convolution" or node.dtypes[0].name != "float32" or 0 in node.shapes[0]:
         return False
     geometry = conv_arguments(node.params, node.in_shapes[0], node.params.num_filter, node.shapes[0])
@@ -83,6 +87,46 @@ def _convolution_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
     return layout.make(
         node, "_BlockedConvolutionGradient", layout.as_blocked(ograd), _source(layout, data, shared),
         layout.as_plain(weight), **shared,
+    )  # fmt: skip
+
+
+# Deconvolutions
+
+MOST_CLASSES = 16  # of pixels of the output: each has a convolution of its own
+
+
+def _undone(node: Node, data: tuple[int, ...], out: tuple[int, ...]) -> dict[str, Any] | None:
+    """Parameters of the convolution from `out` to `data` that a Deconvolution undoes; None where there are no kernels."""
+    if not (_is_image(data) and _is_image(out)):
+        return None
+    p = convolution_of(node.params, data)
+    geometry = conv_arguments(p, out, data[1], data)
+    if product(geometry["stride"]) > MOST_CLASSES or not blocked.supports(geometry):
+        return None
+    if not blocked_gradient.pays(geometry):
+        return None
+    return {"like": p, "data_shape": out, "no_bias": node.params.no_bias, "repacked": True}
+
+
+def _deconvolution(layout: Layout, node: Node) -> Sequence[Entry] | None:
+    data, *rest = node.inputs
+    shared = _undone(node, data.shape, node.shapes[0])
+    if shared is None:
+        return None
+    vectors = [layout.as_plain(e) for e in rest]
+    return layout.make(node, "_BlockedDeconvolution", layout.as_blocked(data), *vectors, **shared)
+
+
+def _deconvolution_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:
+    ograd, data, weight = node.inputs
+    shared = _undone(node, data.shape, ograd.shape)
+    if shared is None or not blocked_gradient.supports_gradient(
+        conv_arguments(shared["like"], ograd.shape, data.shape[1], data.shape)
+    ):
+        return None
+    return layout.make(
+        node, "_BlockedDeconvolutionGradient", layout.as_blocked(ograd), layout.as_blocked(data), layout.as_plain(weight),
+        **shared,
     )  # fmt: skip
 
 
@@ -242,6 +286,8 @@ CONVOLUTIONS: dict[str, Rule] = {
     "Convolution": _convolution,
     "_backward_Convolution": _convolution_gradient,
     "UpSampling": _upsampling,
+    "Deconvolution": _deconvolution,
+    "_backward_Deconvolution": _deconvolution_gradient,
 }
 RULES: dict[str, Rule] = {
     "Pooling": _pooling,
