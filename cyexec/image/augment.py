@@ -52,7 +52,7 @@ class Augmenter:
     """
 
     def __init__(self, **kwargs: Any):
-        self._kwargs = {k: _plain(v) for k, v in kwargs.items()}
+        self._kwargs = {k: plain(v) for k, v in kwargs.items()}
 
     def dumps(self) -> Any:
         """Return name and parameters as JSON text."""
@@ -62,7 +62,8 @@ class Augmenter:
         raise NotImplementedError("Must override implementation.")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A parameter as JSON can say it."""
     if isinstance(value, NDArray):
         value = value.asnumpy()
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

@@ -11,12 +11,11 @@ import logging
 import math
 import random
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..ndarray import NDArray
 from .augment import (
     Augmenter,
     CastAug,
@@ -29,6 +28,7 @@ from .augment import (
     ResizeAug,
     imagenet_lighting,
     imagenet_values,
+    plain,
 )
 from .transform import as_image, copyMakeBorder, fixed_crop, pixels_of
 
@@ -40,7 +40,7 @@ class DetAugmenter:
     """The base of all: keyword arguments are what `dumps` tells."""
 
     def __init__(self, **kwargs: Any):
-        self._kwargs = {k: _plain(v) for k, v in kwargs.items()}
+        self._kwargs = {k: plain(v) for k, v in kwargs.items()}
 
     def dumps(self) -> Any:
         """Return name and parameters as JSON text."""
@@ -48,12 +48,6 @@ class DetAugmenter:
 
     def __call__(self, src: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
         raise NotImplementedError("Must override implementation.")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, NDArray):
-        value = value.asnumpy()
-    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 class DetBorrowAug(DetAugmenter):
@@ -111,7 +105,7 @@ class DetHorizontalFlipAug(DetAugmenter):
 class _RandomPlace(DetAugmenter):
     """What random cropping and padding share: a rectangle of random area and proportions, some attempts to find one."""
 
-    _LEAST_AREA = 0.0
+    _LEAST_AREA = 0.0  # what the greater limit of the area must exceed
 
     def __init__(self, **kwargs: Any):
         self.aspect_ratio_range = self._pair(kwargs["aspect_ratio_range"], "aspect ratio")
@@ -133,14 +127,14 @@ class _RandomPlace(DetAugmenter):
         logging.info("Using fixed %s: %s in %s", what, values, type(self).__name__)
         return values, values
 
-    def _ratios(self) -> Any:
+    def _ratios(self) -> Iterator[float]:
         """Proportions to attempt, width to height."""
         for _ in range(self.max_attempts if self.enabled else 0):
             ratio = random.uniform(*self.aspect_ratio_range)
             if ratio > 0:
                 yield ratio
 
-    def _heights(self, ratio: float, height: int, width: int) -> Pair:
+    def _heights(self, ratio: float, height: int, width: int) -> tuple[int, int]:
         """Heights of rectangles of the least and most area."""
         least, most = (math.sqrt(a * height * width / ratio) for a in self.area_range)
         return round(least), round(most)
@@ -190,7 +184,7 @@ class DetRandomCropAug(_RandomPlace):
 
     def _place(self, ratio: float, height: int, width: int) -> Place | None:
         least, most = (a * height * width for a in self.area_range)
-        low, high = (int(h) for h in self._heights(ratio, height, width))
+        low, high = self._heights(ratio, height, width)
         if round(high * ratio) > width:
             high = int((width + 0.4999999) / ratio)
         high = min(high, height)
@@ -265,7 +259,7 @@ class DetRandomPadAug(_RandomPlace):
     def __call__(self, src: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
         height, width = src.shape[:2]
         for ratio in self._ratios():
-            low, high = (int(h) for h in self._heights(ratio, height, width))
+            low, high = self._heights(ratio, height, width)
             if round(low * ratio) < width:
                 low = int((width + 0.499999) / ratio)
             low = min(max(low, height), high)
