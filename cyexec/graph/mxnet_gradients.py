@@ -149,6 +149,13 @@ _ALWAYS_OTHER_NAMES = {
     "_contrib_Proposal": ("_backward__contrib_Proposal", ""),
     "_contrib_MultiProposal": ("_backward__contrib_MultiProposal", ""),
 }
+_ALWAYS_OTHER_NAMES |= {
+    f"_random_pdf_{_name}": (f"_backward_pdf_{_name}", "g i o")
+    for _name in (
+        "uniform", "normal", "gamma", "exponential", "poisson", "negative_binomial", "generalized_negative_binomial",
+        "dirichlet",
+    )
+}  # fmt: skip
 _ZERO = [
     "argmax", "argmin", "argsort", "zeros_like", "ones_like", "shape_array", "size_array", "one_hot", "BlockGrad",
     "_contrib_box_encode", "_contrib_box_decode", "_contrib_index_array",
