@@ -200,10 +200,7 @@ def _read_list(data: bytes | bytearray | memoryview, where: str) -> list[NDArray
         raise reader.fail(f"{len(reader.data) - reader.at} bytes follow the end of the list")
     if not names:
         return arrays
-    if len(set(names)) != len(names):
-        twice = next(n for n in names if names.count(n) > 1)
-        raise reader.fail(f"name {twice!r} stands twice", at)
-    return dict(zip(names, arrays))
+    return dict(zip(names, arrays))  # of a name that stands twice the last array counts, as in MXNet
 
 
 def load(fname: str | os.PathLike[str]) -> list[NDArray] | dict[str, NDArray]:

@@ -258,3 +258,10 @@ def test_permissions_and_links_are_kept(tmp_path):
     nd.save(link, [nd.ones((1,))])
     assert link.is_symlink() and target.stat().st_mode & 0o777 == 0o640
     assert len(nd.load(target)) == 1
+
+
+def test_of_a_name_that_stands_twice_the_last_array_counts(tmp_path):
+    """Other front ends could write such files; MXNet's Python makes a dict of them."""
+    nd.save(tmp_path / "x.params", {"arg:a": nd.array([1]), "arg:b": nd.array([2])})
+    loaded = nd.load_frombuffer((tmp_path / "x.params").read_bytes().replace(b"arg:b", b"arg:a"))
+    assert {name: array.asnumpy().tolist() for name, array in loaded.items()} == {"arg:a": [2]}
