@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 from .. import codec, recordio
 from ..base import MXNetError
 from ..io.file_iter import Chunk, MXDataIter
-from ..ndarray import NDArray, load
+from ..ndarray import NDArray, array, load, save
 from .iterator import read_list
 from .record_augment import OPTIONS, RecordAugmenter
 
@@ -50,7 +51,7 @@ class ImageRecordIter(MXDataIter):
     rand_mirror, mirror : bool
         Exchange left and right half of the time, or always.
     mean_img : str, optional
-        File of a mean image, as `mx.nd.save` writes it.
+        File of a mean image, as `mx.nd.save` writes it. If it is not there, it is made: the mean of an epoch's images.
     mean_r, mean_g, mean_b, mean_a, std_r, std_g, std_b, std_a, scale : float
     max_random_contrast, max_random_illumination : float
         Contrast is random within 1 +- the one, illumination within +- the other.
@@ -131,17 +132,34 @@ class ImageRecordIter(MXDataIter):
         options = {key: value for key, value in augmentation.items() if key in self._options}
         self._augment = self._augmenter(self._shape, options, name)
         self._rand_mirror, self._mirror = rand_mirror, mirror
-        self._contrast, self._illumination = max_random_contrast, max_random_illumination
-        self._mean = np.array([mean_r, mean_g, mean_b, mean_a][: self._shape[0]], np.float32).reshape(-1, 1, 1)
-        if mean_img:
-            self._mean = _mean_image(mean_img, self._shape)
-        self._factor = np.float32(scale) / np.array([std_r, std_g, std_b, std_a][: self._shape[0]], np.float32)
-        self._factor = self._factor.reshape(-1, 1, 1)
+        # Images as they are, until the mean image is there.
+        self._mean: Any = np.float32(0)
+        self._factor: Any = np.float32(1)
+        self._contrast = self._illumination = 0.0
         last = "round" if round_batch else "stale"
         dtype = self._default_dtype if dtype is None else dtype
         super().__init__(
             self._shape, self._label_shape(), batch_size, dtype, last, data_name, label_name, label_dtype=np.float32
         )
+        if mean_img:
+            mean = _mean_image(mean_img, self._shape) if os.path.isfile(mean_img) else self._create_mean_image(mean_img)
+        else:
+            mean = self._by_channel(mean_r, mean_g, mean_b, mean_a)
+        self._mean, self._factor = mean, np.float32(scale) / self._by_channel(std_r, std_g, std_b, std_a)
+        self._contrast, self._illumination = max_random_contrast, max_random_illumination
+
+    def _by_channel(self, *values: float) -> np.ndarray:
+        return np.array(values[: self._shape[0]], np.float32).reshape(-1, 1, 1)
+
+    def _create_mean_image(self, path: str) -> np.ndarray:
+        """The mean of an epoch's images, augmented, which is also written to `path` for the next time."""
+        total = np.zeros(self._shape, np.float64)
+        for chunk in self.chunks():
+            total += chunk.data[0]
+        mean = (total / len(self._positions)).astype(np.float32)
+        logging.info("Save mean image to %s..", path)
+        save(path, {"mean_img": array(mean)})
+        return mean
 
     def _label_shape(self) -> tuple[int, ...]:
         return (self._label_width,) if self._label_width > 1 else ()

@@ -102,6 +102,16 @@ def test_record_iter_subtracts_a_mean_image(folder):
         record_iter(folder, data_shape=(3, 9, 8), mean_img=str(folder / "mean.nd"))
 
 
+def test_record_iter_makes_a_mean_image_that_is_not_there(folder):
+    path = folder / "made.nd"
+    wanted = np.mean([center(i).astype(np.float64) for i in range(COUNT)], axis=0)
+    first = record_iter(folder, mean_img=str(path), scale=0.5).next().data[0].asnumpy()[0]
+    np.testing.assert_allclose(mx.nd.load(str(path))["mean_img"].asnumpy(), wanted, rtol=1e-6)
+    np.testing.assert_allclose(first, (center(0) - wanted) * 0.5, rtol=1e-4, atol=1e-4)
+    again = record_iter(folder, mean_img=str(path), scale=0.5).next().data[0].asnumpy()[0]
+    np.testing.assert_array_equal(again, first)
+
+
 @pytest.mark.parametrize("threads", [1, 4])
 def test_record_iter_shuffles_and_crops_from_its_seed_whatever_the_threads(folder, threads):
     kwargs = dict(shuffle=True, rand_crop=True, rand_mirror=True, round_batch=False)
