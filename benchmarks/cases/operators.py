@@ -13,7 +13,8 @@ from .common import Case
 
 WITHOUT_GRADIENT = {
     "topk", "argsort", "argmax", "argmin", "one_hot", "round", "contrib.MultiBoxPrior", "contrib.box_iou", "contrib.box_nms",
-    "softmax_cross_entropy", "khatri_rao", "sort", "batch_take",
+    "softmax_cross_entropy", "khatri_rao", "sort", "batch_take", "sign", "floor", "fix", "broadcast_greater",
+    "contrib.MultiBoxDetection", "contrib.MultiBoxTarget", "hard_sigmoid",
 }  # fmt: skip
 
 
