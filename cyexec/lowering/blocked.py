@@ -39,6 +39,8 @@ SLOTS = (2, 8)
 SCRATCH = 96 * 1024  # elements of a scratch area: it and the weights of two filter blocks fit a second-level cache
 PATCHES = 14  # a block of patches, as in blocked_winograd.h
 TRANSFORMED = 336 * 1024  # elements of transformed patches at a time; four blocks of 384 channels fit
+LEAST_TOGETHER = 4  # of many blocks of patches, even in little memory: fewer leave a thread without work, or all waiting
+MOST_SLICES = 16  # of filters, each of which has the input transformed or copied anew
 LARGE = 2 * 1024 * 1024  # elements of weights that come from memory, not from a third-level cache
 FLOAT32 = np.dtype(np.float32)
 
@@ -272,7 +274,8 @@ def _winograd_arguments(g: Geometry, algorithm: str, room: int | None = None) ->
     areas = max(chunk * slots for chunk, slots in plans)
     if room is not None and together * one + areas * area > room:
         plans, areas = ((1, SLOTS[0]),), SLOTS[0]
-        together = max(1, min(together, (room - areas * area) // one))
+        least = max(1, min(together, LEAST_TOGETHER, blocks // 16))
+        together = max(least, min(together, (room - areas * area) // one))
     return {"algorithm": algorithm, "together": together, "plans": plans, **g}, together * one + areas * area
 
 
@@ -309,7 +312,7 @@ def packing_variants(geometry: Geometry, algorithm: str, apart: bool = False) ->
     """
     blocks = -(-geometry["filters"] // BLOCK)
     one = packed_size(geometry, algorithm) // blocks
-    most = blocks if geometry["groups"] == 1 else 1  # slices
+    most = min(MOST_SLICES, -(-blocks // 2)) if geometry["groups"] == 1 else 1  # slices; two blocks make a register tile
 
     def within(room: int | None) -> Variant:
         slices = 1

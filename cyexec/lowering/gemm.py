@@ -18,6 +18,9 @@ KC, NC, MS = 256, 2048, 1008
 WIDEST = 32  # columns of a packed panel at the widest level
 PANELS = ((14, 16), (6, 8), (4, 4))  # (rows of a tile, width of a packed panel of A) of the levels
 SMALLEST_TILE, WIDEST_TILE = 4, 14  # rows, at any level
+# Products of a third of a millisecond or more are not given less than this much packed width (640 KiB): a packed number is
+# used for a tenth of the time that packing it again would take.
+LARGE, LEAST_WIDTH = 1 << 26, 640
 UNPACKED = 200**3  # products at most for which matrices are read as they lie
 
 
@@ -39,7 +42,8 @@ def gemm_workspace(m: int, n: int, k: int, column_batch: int = 1, k_batch: int =
 def gemm_variants(m: int, n: int, k: int, column_batch: int = 1, k_batch: int = 1) -> Variants:
     """Ways to multiply matrices of that size (see `gemm_workspace`)."""
     full = gemm_workspace(m, n, k, column_batch, k_batch)
-    least = min(full, gemm_workspace(1, 1, k, 1, k_batch))
+    large = m * n * k * column_batch * k_batch >= LARGE
+    least = min(full, KC * LEAST_WIDTH if large else gemm_workspace(1, 1, k, 1, k_batch))
 
     def within(room: int | None) -> Variant:
         return Variant({}, full if room is None else max(least, min(room, full)))
