@@ -131,11 +131,11 @@ cdef class StridedCopy(Step):
         if len(extents) > MAX_DIMS:
             raise ValueError(f"StridedCopy: more than {MAX_DIMS} dimensions")
         order = list(range(len(extents)))
-        # Which dim the source runs along; worth tiles when both dims have a few elements.
+        # Which dim the source runs along; worth tiles when it has a few elements, be y's lines three colours.
         along = next((i for i in order[:-1] if xs[i] == 1 and extents[i] >= 4), -1)
         if ys[-1] == 1 and xs[-1] == 1:
             self.inner = RUN
-        elif ys[-1] == 1 and along >= 0 and xs[-1] != 0 and extents[-1] >= 4:
+        elif ys[-1] == 1 and along >= 0 and xs[-1] != 0:
             self.inner = TILE
             order.remove(along)
             order.insert(len(order) - 1, along)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..ops.infer import product
-from .blocked import BLOCK, Geometry, supports
+from .blocked import BLOCK, FLOAT32, Geometry, supports, whole_groups
 from .program import Ref, Variant
 
 if TYPE_CHECKING:
@@ -15,17 +15,13 @@ if TYPE_CHECKING:
 
 SUMS = 1 << 20  # elements of all chunks' sums together (4 MiB), where the weights are not larger themselves
 WASTE = 6  # times the products that are needed; blocked kernels are about that much faster than plain ones
+MOST_MERGED = 4  # groups computed as one, with as many times the products
 CHUNKS = 16  # parts of a batch at most: the sums of each are short, and that many threads find work
 
 
 def supports_gradient(geometry: Geometry) -> bool:
-    """Whether the gradients have kernels too."""
-    g = geometry
-    if not supports(g):
-        return False
-    depthwise = g["groups"] == g["channels"] == g["filters"]
-    whole = not (g["channels"] // g["groups"]) % BLOCK and not (g["filters"] // g["groups"]) % BLOCK
-    return g["groups"] == 1 or depthwise or whole
+    """Whether the gradients have kernels too, and faster ones than in plain layout."""
+    return supports(geometry) and whole_groups(geometry)[1] <= MOST_MERGED
 
 
 def pays(geometry: Geometry) -> bool:
@@ -59,6 +55,10 @@ def add_weight_gradient(low: Lowering, x: Ref, dy: Ref, dw: Ref, geometry: Geome
     dw : Ref
         Weights as users see them.
     """
+    whole, merged = whole_groups(geometry)
+    if merged > 1:
+        _add_small_groups(low, x, dy, dw, whole, merged)
+        return
     blocks, all_sums = -(-geometry["filters"] // BLOCK), _sums(geometry)
     # Sums larger than what they are made of would cost more than they save.
     chunks = max(1, min(geometry["batch"], CHUNKS, SUMS // all_sums, (x.size + dy.size) // all_sums))
@@ -73,6 +73,23 @@ def add_weight_gradient(low: Lowering, x: Ref, dy: Ref, dw: Ref, geometry: Geome
     low.scratch_step(
         "blocked_weight.WeightGradient", within, [x, dy], [dw], plain=layout == "plain", chunks=chunks, **geometry
     )
+
+
+def _add_small_groups(low: Lowering, x: Ref, dy: Ref, dw: Ref, whole: Geometry, merged: int) -> None:
+    """Add the steps dw = gradient of weights whose groups, `merged` at a time, are one group of `whole`.
+
+    All channels of a merged group are multiplied with all of its filters; of the result the groups' own parts are taken.
+    """
+    filters, channels = whole["filters"] // whole["groups"] // merged, whole["channels"] // whole["groups"]
+    line = channels // merged * product(whole["taps"])  # weights of a filter
+    all_pairs = low.workspace((whole["filters"] * merged * line,), FLOAT32)
+    add_weight_gradient(low, x, dy, all_pairs, whole, "blocked")
+    for j in range(merged):
+        low.step(
+            "movement.StridedCopy", [all_pairs], [dw], shape=(whole["groups"], filters, line),
+            x_strides=(merged * filters * merged * line, merged * line, 1), x_offset=j * (filters * merged + 1) * line,
+            y_strides=(merged * filters * line, line, 1), y_offset=j * filters * line,
+        )  # fmt: skip
 
 
 def add_channel_sums(low: Lowering, dy: Ref, out: Ref) -> None:

@@ -86,3 +86,29 @@ def test_inference_mode_gradients():
     _, got = run(pipeline.optimize(graph), {k: v.copy() for k, v in values.items()})
     for name in wanted:
         np.testing.assert_allclose(got[name], wanted[name], rtol=1e-4, atol=5e-5 * np.abs(wanted[name]).max(), err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "channels,filters,groups,stride,is_blocked",
+    [(64, 64, 8, 1, True), (32, 64, 8, 1, True), (64, 32, 4, 2, True), (128, 128, 32, 1, True), (64, 64, 32, 1, False)],
+)
+def test_gradients_of_small_groups(channels, filters, groups, stride, is_blocked):
+    """Groups are multiplied several at a time, and of the result their own parts taken; float64 has plain kernels."""
+    net = mx.sym.Convolution(
+        mx.sym.var("data"), kernel=(3, 3), stride=(stride, stride), pad=(1, 1), num_filter=filters, num_group=groups
+    )
+    gradients = {}
+    for dtype in ("float64", "float32"):
+        rng = np.random.default_rng(0)
+        executor = net.simple_bind(
+            mx.cpu(), type_dict=dict.fromkeys(net.list_arguments(), dtype), data=(3, channels, 9, 8)
+        )
+        for array in executor.arg_arrays:
+            array[:] = rng.uniform(-1, 1, array.shape)
+        executor.forward(is_train=True)
+        executor.backward([mx.nd.array(rng.uniform(-1, 1, executor.outputs[0].shape), dtype=dtype)])
+        gradients[dtype] = [array.asnumpy() for array in executor.grad_arrays]
+    kernels = {step.kernel for step in executor._program(True, True).program.steps}
+    assert ("blocked_weight.WeightGradient" in kernels) is is_blocked
+    for single, double in zip(gradients["float32"], gradients["float64"]):
+        np.testing.assert_allclose(single, double, rtol=0, atol=1e-5 * np.abs(double).max())
