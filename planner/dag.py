@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from .model import LIMIT, PlannerError
 
+_KEPT = 16  # orders whose levels are remembered: searches come back to a few
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -106,20 +108,30 @@ class Dag:
         self.takes = [node.size + node.workspace for node in self.nodes]
         self.frees = [0 if node.keep else node.size for node in self.nodes]
         self._counts = [len(r) for r in readers]
+        self._levels: dict[tuple[int, ...], tuple[list[int], list[int]]] = {}  # of the orders last asked about
 
     def __len__(self) -> int:
         return len(self.nodes)
 
     def profile(self, order: Sequence[int] | None = None) -> list[int]:
         """Return the bytes of each step in `order`, positions (by default the order given)."""
-        return self.levels(order)[0]
+        return list(self.levels(order)[0])
 
     def levels(self, order: Sequence[int] | None = None) -> tuple[list[int], list[int]]:
-        """Return the bytes of each step in `order`, and the bytes alive before each."""
+        """Return the bytes of each step in `order`, and the bytes alive before each; the lists must not be changed."""
+        key = tuple(range(len(self)) if order is None else order)
+        found = self._levels.get(key)
+        if found is None:
+            if len(self._levels) >= _KEPT:
+                del self._levels[next(iter(self._levels))]
+            found = self._levels[key] = self._measure(key)
+        return found
+
+    def _measure(self, order: tuple[int, ...]) -> tuple[list[int], list[int]]:
         sizes, takes, frees, inplace = self.sizes, self.takes, self.frees, self.inplace
         left = self._counts.copy()
         live, steps, before = 0, [], []
-        for i in range(len(sizes)) if order is None else order:
+        for i in order:
             freed = shared = 0
             for j in self.inputs[i]:
                 left[j] -= 1
@@ -144,7 +156,7 @@ class Dag:
 
     def peak(self, order: Sequence[int] | None = None) -> int:
         """Return the bytes of the largest step in `order`."""
-        return max(self.profile(order), default=0)
+        return max(self.levels(order)[0], default=0)
 
     def bound(self) -> int:
         """Return bytes that every order needs: the largest step with nothing alive but what it reads and writes."""

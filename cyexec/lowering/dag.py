@@ -151,12 +151,15 @@ class _Walk:
         """Owners of the values that the node's own value may be written over."""
         found: dict[int, None] = {}
         for step in steps:
+            own = [self.owner.get(self._root(ref)) == i and self._whole(ref) for ref in step.writes]
+            if not any(own):
+                continue
             for w, r in step.inplace:
-                written, read = self._root(step.writes[w]), self._root(step.reads[r])
-                if self.owner.get(written) == i and read in self.owner and self._whole(step.writes[w], step.reads[r]):
+                read = self._root(step.reads[r])
+                if own[w] and read in self.owner and self.owner[read] not in found and self._whole(step.reads[r]):
                     found[self.owner[read]] = None
         return found
 
-    def _whole(self, *refs: Ref) -> bool:
-        """Whether each of `refs` covers all of the memory that it lives in."""
-        return all(ref.nbytes == self.program.buffers[self._root(ref)].nbytes for ref in refs)
+    def _whole(self, ref: Ref) -> bool:
+        """Whether `ref` covers all of the memory that it lives in."""
+        return ref.nbytes == self.program.buffers[self._root(ref)].nbytes

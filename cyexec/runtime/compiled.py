@@ -27,6 +27,7 @@ from .materialize import Memory, materialize
 from .schedule import Schedule
 
 WORTH_ORDERING = 1 << 18  # bytes
+WORTH_PLACING = 1.01  # of what the order given needs at least: a plan that is not larger has not lost much to gaps
 External = Mapping[str, "Sequence[NDArray] | Mapping[int, NDArray]"]
 
 
@@ -79,8 +80,8 @@ def plan_graph(
     worth = 0 if memory_limit is not None else WORTH_ORDERING
     ordered = order_nodes(program, quick=time_limit <= 0, worth=worth)
     plan = placed(ordered.program)
-    if plan.total > ordered.before and ordered.program is not program:
-        # Gaps between values may have eaten what the order saves.
+    if plan.total > ordered.before * WORTH_PLACING and ordered.program is not program:
+        # Gaps between values may have eaten more than the order saves.
         plan = min(plan, placed(program), key=lambda p: p.total)
     if graph.targets:
         single = single or (lambda: graph)
