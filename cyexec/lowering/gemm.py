@@ -18,9 +18,9 @@ KC, NC, MS = 256, 2048, 1008
 WIDEST = 32  # columns of a packed panel at the widest level
 PANELS = ((14, 16), (6, 8), (4, 4))  # (rows of a tile, width of a packed panel of A) of the levels
 SMALLEST_TILE, WIDEST_TILE = 4, 14  # rows, at any level
-# Products of a third of a millisecond or more are not given less than this much packed width (640 KiB): a packed number is
+# Products of a third of a millisecond or more are not given less than this much packed width (448 KiB): a packed number is
 # used for a tenth of the time that packing it again would take.
-LARGE, LEAST_WIDTH = 1 << 26, 640
+LARGE, LEAST_WIDTH = 1 << 26, 448
 UNPACKED = 200**3  # products at most for which matrices are read as they lie
 
 

@@ -12,7 +12,7 @@ import planner
 from .liveness import lifetimes, memory_problem
 from .padding import unpadded_peak
 from .program import BufferSpec, Program
-from .room import limit_workspaces, started, values_peak
+from .room import allowed, limit_workspaces, values_peak
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,10 @@ class MemoryPlan:
     def limit_without_padding(self) -> int:
         """Bytes that the arenas could do with if channels were not padded to whole blocks.
 
-        `total` where padding does not take more than the megabyte that the values have begun.
+        `total` where padding takes no more than workspaces may.
         """
-        limit = started(unpadded_peak(self.program, self._lives))
-        return limit if started(values_peak(self.program, self._lives)) > limit else self.total
+        limit = allowed(unpadded_peak(self.program, self._lives))
+        return limit if allowed(values_peak(self.program, self._lives)) > limit else self.total
 
     @property
     def num_workspaces(self) -> int:

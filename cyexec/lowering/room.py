@@ -7,15 +7,17 @@ memory is there; at the peak it makes the arena larger than what is computed nee
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import accumulate
 
 from .liveness import ALIGNMENT, Life
 from .program import Program
 
-# What the values need is rounded up to whole units of memory: a megabyte is worth no slower step.
+# What workspaces may add to what the values need is worth no slower step: up to the next whole megabyte, or this part of
+# the values where that is more.
 GRAIN = 1 << 20
+PART = 50
 
 
 def padded(nbytes: int) -> int:
@@ -23,9 +25,10 @@ def padded(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
-def started(nbytes: int, grain: int = GRAIN) -> int:
-    """Bytes of the units of memory that are begun by `nbytes`, whole buffers."""
-    return (nbytes // grain + 1) * grain - ALIGNMENT
+def allowed(nbytes: int) -> int:
+    """Bytes that an arena may take whose values take `nbytes` at their peak."""
+    more = nbytes // PART
+    return padded(nbytes + more) if more >= GRAIN else (nbytes // GRAIN + 1) * GRAIN - ALIGNMENT
 
 
 def arenas(program: Program, lives: dict[int, Life]) -> set[int]:
@@ -54,7 +57,7 @@ def values_peak(program: Program, lives: dict[int, Life]) -> int:
     return sum(max(alive(program, lives, ctx, "value")) for ctx in arenas(program, lives))
 
 
-def limit_workspaces(program: Program, lives: dict[int, Life], grain: int = GRAIN) -> None:
+def limit_workspaces(program: Program, lives: dict[int, Life], limit_of: Callable[[int], int] = allowed) -> None:
     """Choose ways with less workspace for the steps of `program` at which it would raise the peak. Changes `program`.
 
     Parameters
@@ -63,12 +66,12 @@ def limit_workspaces(program: Program, lives: dict[int, Life], grain: int = GRAI
         Its memory has been shared.
     lives : dict of int to Life
         Of its root buffers (`liveness.lifetimes`).
-    grain : int
-        Bytes of which a multiple is allowed (tests allow nothing but the values).
+    limit_of : callable
+        From the bytes of the values at their peak to those that an arena may take.
     """
     for ctx in arenas(program, lives):
         values = alive(program, lives, ctx, "value")
-        limit = started(max(values), grain)
+        limit = limit_of(max(values))
         total = alive(program, lives, ctx, "value", "workspace")
         if max(total) <= limit:
             continue
