@@ -11,6 +11,7 @@ order of offset, so a block that ends melts with the holes beside it. O(n log n)
 """
 
 from cpython.buffer cimport PyBuffer_Release
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 
@@ -18,6 +19,7 @@ from planner._ints cimport open_ints
 
 cdef enum:
     NONE = -1
+    PATIENCE = 65535    # blocks between looks for Ctrl-C, a power of two less one: some 50 ms
 
 ctypedef struct Area:
     int64_t low
@@ -182,6 +184,10 @@ def sweep(by_start, by_end, start, end, size, align, high_end, int64_t grain, in
     ceiling : int
         A multiple of the grain at which the first hole ends, with one without end above it; 0 for no ceiling.
     offsets : writable buffer of n int64
+
+    Raises
+    ------
+    KeyboardInterrupt
     """
     cdef Py_ssize_t count = len(by_start), n = len(start), i, ended = 0
     cdef Py_buffer views[8]
@@ -215,6 +221,9 @@ def sweep(by_start, by_end, start, end, size, align, high_end, int64_t grain, in
                 wall = new_area(&m, ceiling, 0, m.root, NONE)
             add_hole(&m, new_area(&m, ceiling, (<int64_t>1 << 62) - ceiling, wall, NONE))
             for i in range(count):
+                if i & PATIENCE == PATIENCE:
+                    with gil:
+                        PyErr_CheckSignals()
                 b = columns[0][i]
                 while ended < count:
                     e = columns[1][ended]

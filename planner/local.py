@@ -53,12 +53,15 @@ def improve_order(
     order = np.lexsort((offsets, blocks.fixed < 0)).astype(np.int64)
     fixed = int((blocks.fixed >= 0).sum())
     stale = 0
+    took = 0.0  # seconds of a round: one that would end too late is not begun
     for _ in range(rounds):
-        if least <= bound or fixed == n or (deadline is not None and monotonic() >= deadline):
+        began = monotonic()
+        if least <= bound or fixed == n or (deadline is not None and began + took >= deadline):
             break
         moved = _move(blocks, order, current, height, fixed, 1 + stale // _PATIENCE, rng)
         plan = place_in_order(blocks, moved)
         total = int((plan + blocks.size).max())
+        took = monotonic() - began
         stale += 1
         if total <= height + rng.exponential(_WARMTH) * least:
             current, height, order = plan, total, moved

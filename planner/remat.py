@@ -27,6 +27,7 @@ from .dag import Dag
 _ALL_COMBINATIONS = 10  # candidates: 1,024 programs to look at
 _LOOKS = 400_000  # nodes looked at in all trials of a large graph: about a second
 _FEWEST_TRIALS = 60
+_HALVINGS = 14  # of a budget: to a thousandth and less
 _SMALL = 4  # a helper smaller than what it helps by this factor stays alive instead
 
 
@@ -218,20 +219,43 @@ class _Search:
         nodes, price = self.dag.nodes, self.price
         prices = sorted(price.values())
         limits = {prices[len(prices) * k // 8 - 1] for k in range(1, 9)}
-        for most in sorted(limits, reverse=True):
-            cheap = [i for i in self.candidates if price[i] <= most]
-            total, largest = sum(nodes[i].size for i in cheap), max(nodes[i].size for i in cheap)
-            budget = float(total + 1)
-            while budget > largest / 2 and self.trials > self.reserve:
-                self.try_set(self.with_helpers(self._between_checkpoints(cheap, budget)))
-                budget /= 1.5
+        for tapered in (False, True):
+            for most in sorted(limits, reverse=True):
+                cheap = [i for i in self.candidates if price[i] <= most]
+                total, largest = sum(nodes[i].size for i in cheap), max(nodes[i].size for i in cheap)
+                budget = float(total + 1)
+                while budget > largest / 2 and self.trials > self.reserve:
+                    self.try_set(self.with_helpers(self._between_checkpoints(cheap, budget, tapered)))
+                    budget /= 1.5
+        if self.best_peak > self.limit:
+            self._taper_to_least_peak()
 
-    def _between_checkpoints(self, candidates: Iterable[int], budget: float) -> Iterator[int]:
-        held = 0.0
+    def _taper_to_least_peak(self) -> None:
+        """Halve the distance between budgets too small and too large for tapered checkpoints of all candidates.
+
+        A small budget makes many checkpoints, all of which are there at once; a large one makes long stretches, which
+        are: the least peak is where the two are equal.
+        """
+        sizes = [self.dag.nodes[i].size for i in self.candidates]
+        low, high = float(min(sizes)), float(sum(sizes))
+        for _ in range(min(_HALVINGS, self.trials // 2)):
+            budget = (low + high) / 2
+            chosen = list(self._between_checkpoints(self.candidates, budget, True))
+            self.try_set(self.with_helpers(chosen))
+            kept = sum(sizes) - sum(self.dag.nodes[i].size for i in chosen)
+            low, high = (budget, high) if kept > budget else (low, budget)
+
+    def _between_checkpoints(self, candidates: Iterable[int], budget: float, tapered: bool) -> Iterator[int]:
+        """Yield what is dropped between checkpoints: stretches of `budget` bytes, less the checkpoints so far if tapered.
+
+        Tapered, each stretch is made again beside the checkpoints before it in as many bytes as any other.
+        """
+        held, kept = 0.0, 0
         for i in candidates:
-            held += self.dag.nodes[i].size
-            if held > budget:
-                held = 0.0
+            size = self.dag.nodes[i].size
+            held += size
+            if held + (kept if tapered else 0) > budget:
+                held, kept = 0.0, kept + size
             else:
                 yield i
 

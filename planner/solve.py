@@ -37,7 +37,8 @@ def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | Non
     ----------
     problem : Problem
     time_limit : float, default 0
-        Seconds to search longer. With 0, the exact search does a fixed small amount of work (10 to 25 ms).
+        Seconds after which to stop; the first plan, which for a million buffers takes some, is always made. With 0, all
+        quick methods run, and the exact search does a fixed small amount of work (10 to 25 ms).
     progress : callable, optional
         Called as `progress(method, total, lower_bound)` with bytes, whenever an arena's plan or bound gets better.
 
@@ -121,7 +122,7 @@ def plan_arrays(start: ArrayLike, end: ArrayLike, size: ArrayLike, align: int | 
     if sizes.astype(np.float64).sum() + aligns.astype(np.float64).sum() >= LIMIT:
         raise PlannerError("the sizes add up to 2**62 bytes or more")
     blocks = from_arrays(begins, ends, sizes, aligns)
-    return _best_of_portfolio(blocks, Parts(blocks), bound_of_blocks(blocks), None)[0]
+    return _best_of_portfolio(blocks, Parts(blocks), bound_of_blocks(blocks))[0]
 
 
 def _column(name: str, value: ArrayLike) -> Int64:
@@ -148,7 +149,7 @@ def _solve_arena(
     """Return offsets, total and lower bound in bytes, and how they were found."""
     bound = bound_of_blocks(blocks)
     parts = Parts(blocks)
-    offsets, method = _best_of_portfolio(blocks, parts, bound, progress)
+    offsets, method = _best_of_portfolio(blocks, parts, bound, progress, deadline)
     total = _total(blocks, offsets)
     if total > bound and (capacity is None or bound <= capacity < total):
         search = _Search(blocks, parts, offsets, bound, method, progress)
@@ -226,7 +227,9 @@ class _Search:
                 self.progress(self.method, total, bound)
 
 
-def _best_of_portfolio(blocks: Blocks, parts: Parts, bound: int, progress: Progress | None) -> tuple[Int64, str]:
+def _best_of_portfolio(
+    blocks: Blocks, parts: Parts, bound: int, progress: Progress | None = None, deadline: float | None = None
+) -> tuple[Int64, str]:
     """Return the best plan, put together from the best of each part, and the method that was the last to help."""
     best, least, best_method = np.zeros(len(blocks.size), np.int64), -1, "nothing to place"
     for plans, close in ((_portfolio(blocks, bound), 0.0), (_splits(blocks), _CLOSE)):
@@ -242,8 +245,8 @@ def _best_of_portfolio(blocks: Blocks, parts: Parts, bound: int, progress: Progr
                     progress(method, total, bound)
             if lower or parts.count > 1:
                 best = offsets
-            if least <= bound:
-                break
+            if least <= bound or (deadline is not None and monotonic() >= deadline):
+                return best, best_method
     return best, best_method
 
 

@@ -148,3 +148,18 @@ def test_search_counts_what_it_builds():
     search = _Search(dag, 0)
     chosen = frozenset(search.candidates[::3])
     assert search.measure(chosen)[0] == search.build(chosen).peak()
+
+
+@pytest.mark.parametrize("layers", [50, 200])
+def test_least_peak_of_a_chain(layers):
+    """With M values beside the step, the stretch after the c-th of M checkpoints may have M - c: all M of them M(M+1)/2.
+
+    So M is the least number with M(M+1)/2 of at least the layers, and the fewest that are made again are all but M.
+    """
+    dag = training(layers)
+    step = dag.peak() - 10 * layers
+    room = next(m for m in range(layers) if m * (m + 1) // 2 >= layers)
+    found = rematerialize(dag, step + 10 * room)
+    assert found.fits and len(found.recomputed) == layers - room
+    found = rematerialize(dag, step + 10 * room - 1)
+    assert not found.fits and found.least_peak == step + 10 * room
