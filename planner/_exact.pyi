@@ -16,6 +16,7 @@ class Search(Skyline):
         *,
         release: bool = True,
         weights: bool = True,
+        clear: bool = True,
         memo: bool = True,
         twins: bool = True,
         hop: bool = True,

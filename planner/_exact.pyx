@@ -1,4 +1,4 @@
-# cython: cdivision=True
+# cython: cdivision=True, boundscheck=False, wraparound=False
 """Decide by branch and bound whether blocks fit into a capacity.
 
 Built on the canonical solutions of Moffitt, "MiniMalloc" (ASPLOS 2023): every block rests on offset 0 or on a block it

@@ -1,4 +1,4 @@
-# cython: cdivision=True
+# cython: cdivision=True, boundscheck=False, wraparound=False
 """Place blocks one by one into a hole among the placed ones that they meet in time.
 
 The placed intervals are kept sorted by offset; one walk upwards over them finds the lowest hole (first fit) or the

@@ -27,6 +27,8 @@ cdef class Skyline:
     cdef int64_t* align
     cdef int64_t* slack
     cdef int64_t* fixed         # where a block must be, or -1
+    cdef int64_t* obstacle_head # of a block: start of its list in obstacles
+    cdef int32_t* obstacles     # fixed blocks that a free block meets, by where they are
     cdef int64_t* limit         # where a block must end
     cdef int64_t* floor
     cdef int64_t* waiting       # sizes of unplaced blocks over each section
@@ -45,6 +47,7 @@ cdef class Skyline:
 
     cdef void* room(self, int64_t count, size_t size) except NULL
     cdef void set_capacity(self, int64_t capacity, int64_t short) noexcept nogil
+    cdef int64_t clear(self, int32_t b, int64_t place) noexcept nogil
     cdef bint covers(self, int32_t b, int32_t s) noexcept nogil
     cdef bint reserve(self) noexcept nogil
     cdef bint fits_alone(self) noexcept nogil

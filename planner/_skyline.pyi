@@ -13,4 +13,5 @@ class Skyline:
         *,
         release: bool = True,
         weights: bool = True,
+        clear: bool = True,
     ) -> None: ...

@@ -1,4 +1,4 @@
-# cython: cdivision=True
+# cython: cdivision=True, boundscheck=False, wraparound=False
 """Blocks, some placed and some not yet, and what follows from that: the state of the exact search.
 
 A section is a maximal set of blocks alive together. What lies below the `floor` of a section is closed: placed, or wasted.
@@ -10,7 +10,8 @@ Every unplaced block has a lowest place (`low`): the highest floor of its sectio
          │   valley
          └──────────────▶ t
 
-Two moves, `place` and `lift` (waste room), raise floors, and everything that follows is done at once: lowest places rise,
+Two moves, `place` and `lift` (waste room), raise floors, and everything that follows is done at once: lowest places rise, over
+fixed blocks that are in the way too,
 floors rise to the lowest place of any block over them, and a section that can no longer take its blocks ends the branch.
 Each section is a machine whose jobs (its unplaced blocks) have release dates (their lowest places): the capacity must take
 the jobs in order of release. This contains the section inference and the floors of Moffitt, "MiniMalloc" (ASPLOS 2023).
@@ -44,12 +45,13 @@ cdef class Skyline:
     fixed : sequence of int
         Units at which a block must be, or -1.
     sections : int
-    release, weights : bool
-        Rules of the search, which can be switched off: the order of release; counting failures.
+    release, weights, clear : bool
+        Rules of the search, which can be switched off: the order of release; counting failures; lowest places are clear
+        of fixed blocks.
     """
 
     def __cinit__(self, pieces, size, align, slack, fixed, int sections, *, bint release=True, bint weights=True,
-                  **others):
+                  bint clear=True, **others):
         cdef int32_t n = len(pieces), m = sections, b, s
         cdef int64_t lifetimes = 0, incidences = 0
         self.release, self.weights = release, weights
@@ -94,6 +96,7 @@ cdef class Skyline:
         if not self.trail:
             raise MemoryError()
         self._fill(pieces, size, align, slack, fixed)
+        self._list_obstacles(clear)
 
     def __dealloc__(self):
         cdef int32_t i
@@ -143,6 +146,43 @@ cdef class Skyline:
                     self.where[self.base[b] + s - self.first[b]] = self.head[s] + self.living[s]
                     self.items[self.head[s] + self.living[s]] = b
                     self.living[s] += 1
+
+    def _list_obstacles(self, bint wanted):
+        """List for each free block the fixed blocks that it meets, from the lowest, and raise its lowest place clear of them."""
+        cdef int32_t b, c, s, i
+        cdef int64_t k = 0
+        self.obstacle_head = <int64_t*>self.room(self.blocks, sizeof(int64_t))
+        met, latest = [[] for _ in range(self.blocks)], [-1] * self.blocks
+        pinned = [b for b in range(self.blocks) if self.fixed[b] >= 0] if wanted else []
+        for c in sorted(pinned, key=lambda b: self.fixed[b]):
+            for s in range(self.first[c], self.last[c]):
+                if not self.covers(c, s):
+                    continue
+                for i in range(self.head[s], self.head[s + 1]):
+                    b = self.items[i]
+                    if self.fixed[b] < 0 and latest[b] != c:
+                        latest[b] = c
+                        met[b].append(c)
+        self.obstacles = <int32_t*>self.room(sum(map(len, met)), sizeof(int32_t))
+        for b in range(self.blocks):
+            for c in met[b]:
+                self.obstacles[k] = c
+                k += 1
+            self.obstacle_head[b + 1] = k
+            if met[b]:
+                self.low[b] = self.clear(b, self.low[b])
+
+    cdef int64_t clear(self, int32_t b, int64_t place) noexcept nogil:
+        """Return the lowest place from `place` on at which a block is beside no fixed block that it meets."""
+        cdef int64_t k
+        cdef int32_t c
+        for k in range(self.obstacle_head[b], self.obstacle_head[b + 1]):
+            c = self.obstacles[k]
+            if self.fixed[c] >= place + self.size[b]:
+                break
+            if place < self.fixed[c] + self.size[c]:
+                place = (self.fixed[c] + self.size[c] + self.align[b] - 1) // self.align[b] * self.align[b]
+        return place
 
     cdef void set_capacity(self, int64_t capacity, int64_t short) noexcept nogil:
         """Let blocks end at `capacity` units, or a unit lower where their slack is less than `short`."""
@@ -248,6 +288,8 @@ cdef class Skyline:
             if self.align[c] != 1:
                 place = (height + self.align[c] - 1) // self.align[c] * self.align[c]
             if place > self.low[c]:
+                if self.obstacle_head[c] < self.obstacle_head[c + 1]:
+                    place = self.clear(c, place)
                 if place + self.size[c] > self.limit[c]:
                     self.weight[s] += self.weights
                     return False

@@ -1,4 +1,4 @@
-# cython: cdivision=True
+# cython: cdivision=True, boundscheck=False, wraparound=False
 """Walk once over time, as a memory allocator does: free what ends, place what begins into the tightest hole.
 
 A block conflicts only with blocks alive when it begins, so the memory at that step is all there is to know. Holes are

@@ -7,7 +7,7 @@ is a union of half-open intervals, stored as rows (`row_block`, `row_start`, `ro
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,11 @@ class Blocks:
             self.row_start[rows],
             self.row_end[rows],
         )
+
+    def without_gaps(self) -> Blocks:
+        """Return the blocks alive from their first to their last step: their plans are plans of these too."""
+        alive = np.unique(self.row_block)
+        return replace(self, row_block=alive, row_start=self.start[alive], row_end=self.end[alive])
 
 
 def from_arrays(start: Int64, end: Int64, size: Int64, align: Int64) -> Blocks:

@@ -15,7 +15,7 @@ from .greedy import ORDERS, order_by, place_in_order
 from .local import improve_order
 from .model import LIMIT, Plan, PlannerError, Problem
 from .parts import Parts
-from .split import place_above_fixed, place_by_size, place_by_time, without_gaps
+from .split import place_above_fixed, place_by_size, place_by_time
 from .sweep import possible, sweeps
 
 Progress = Callable[[str, int, int], None]
@@ -195,24 +195,31 @@ class _Search:
 
     def _improve(self, part: int, capacity: int | None, work: int, deadline: float | None) -> None:
         chosen = self.parts.members(part)
-        blocks, offsets, enough = self.blocks.take(chosen), self.offsets[chosen], self.bound
-        exact = Question.possible(blocks)
-        method = "exact search" if exact else "local search"
+        blocks, offsets = self.blocks.take(chosen), self.offsets[chosen]
+        work = work if deadline is None else 4 * QUICK_WORK
+        bound, method = 0, "exact search"
 
         def report(total: int, bound: int) -> None:
             self._better(part, total, bound, method)
 
-        if exact:
-            work = work if deadline is None else 4 * QUICK_WORK
-            found = improve(blocks, offsets, enough, capacity=capacity, work=work, deadline=deadline, progress=report)
-            placed, bound = found.offsets, found.bound
+        if Question.possible(blocks):
+            enough = self.bound if capacity is None else capacity
+            whole = blocks.without_gaps()
+            if len(whole.row_block) < len(blocks.row_block) and bound_of_blocks(whole) <= enough:
+                # Gaps make the search weaker: a plan that does without them is looked for first.
+                half = None if deadline is None else (monotonic() + deadline) / 2
+                offsets = improve(whole, offsets, enough, capacity=capacity, work=work, deadline=half).offsets
+            found = improve(
+                blocks, offsets, self.bound, capacity=capacity, work=work, deadline=deadline, progress=report
+            )
+            offsets, bound = found.offsets, found.bound
         else:
-            enough = enough if capacity is None else max(enough, capacity)
-            placed = improve_order(blocks, offsets, enough, deadline=deadline, progress=lambda total: report(total, 0))
-            bound = 0
+            method = "local search"
+            enough = self.bound if capacity is None else max(self.bound, capacity)
+            offsets = improve_order(blocks, offsets, enough, deadline=deadline, progress=lambda total: report(total, 0))
         self.offsets = self.offsets.copy()
-        self.offsets[chosen] = placed
-        report(_total(blocks, placed), bound)
+        self.offsets[chosen] = offsets
+        report(_total(blocks, offsets), bound)
 
     def _better(self, part: int, top: int, bound: int, method: str) -> None:
         """Book a part's total and bound, and tell of it if the arena's are better."""
@@ -262,7 +269,7 @@ def _portfolio(blocks: Blocks, bound: int) -> Iterator[tuple[str, Int64]]:
     if simple and n:
         yield from sweeps(blocks, 6 if n <= 300_000 else 2, bound)
     elif n > _MANY and (blocks.fixed < 0).all():
-        for method, offsets in sweeps(without_gaps(blocks), 2, bound):
+        for method, offsets in sweeps(blocks.without_gaps(), 2, bound):
             yield f"{method}, gaps not used", offsets
     elif n > _MANY:
         yield "sweep above what is fixed", place_above_fixed(blocks)

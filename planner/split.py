@@ -19,7 +19,7 @@ from math import lcm
 
 import numpy as np
 
-from .blocks import Blocks, Int64, from_arrays
+from .blocks import Blocks, Int64
 from .greedy import order_by, place_in_order
 from .sweep import most_alive, sweeps
 
@@ -99,13 +99,8 @@ def place_above_fixed(blocks: Blocks) -> Int64:
     if len(fixed):
         pinned = blocks.take(fixed)
         place_in_order(pinned, order_by(pinned, "size"))
-    _put_on_top(without_gaps(blocks.take(free)), free, fixed, offsets, blocks)
+    _put_on_top(blocks.take(free).without_gaps(), free, fixed, offsets, blocks)
     return offsets
-
-
-def without_gaps(blocks: Blocks) -> Blocks:
-    """Return the blocks alive from their first to their last step, free of fixed offsets: their plans are valid for both."""
-    return from_arrays(blocks.start, blocks.end, blocks.size, blocks.align)
 
 
 def _put_on_top(part: Blocks, chosen: Int64, below: Int64, offsets: Int64, blocks: Blocks) -> None:

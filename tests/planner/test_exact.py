@@ -1,6 +1,8 @@
 import _thread
 import signal
 import threading
+from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 
 import numpy as np
@@ -8,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner import Buffer, Plan, Problem, solve, validate
+from planner import Buffer, Plan, Problem, read_problem, solve, validate
 from planner.blocks import by_arena, from_arrays
 from planner.exact import Question
 from planner.generate import dissection
 
 from .strategies import least_total, pinned_problems, problems
 
-RULES = ("memo", "release", "twins", "hop", "spans", "weights")
+RULES = ("memo", "release", "twins", "hop", "spans", "weights", "clear")
 ENOUGH = 10**12
 
 
@@ -104,6 +106,33 @@ def test_a_buffer_that_is_never_alive_does_not_raise_the_bound():
     buffers = [Buffer("a", 0, 3, 3, 4), Buffer("b", 0, 3, 5, 2), Buffer("dead", 6, 6, 10, 1)]
     plan = solve(Problem(buffers))
     assert (plan.total, plan.lower_bound, plan.optimal) == (10, 10, True)
+
+
+def instance(name, change):
+    """A hard instance, its buffers changed by a function of buffer and solution."""
+    path = Path(__file__).parent / "instances" / f"{name}.1048576.csv"
+    problem = read_problem(path.read_bytes(), capacity=1048576)
+    plan = solve(problem, time_limit=60)
+    return Problem([change(b, plan.offsets[b.id]) for b in problem.buffers], problem.capacity)
+
+
+@pytest.mark.parametrize("name", "CK")
+def test_fixed_buffers_push_others_up(name):
+    """A fifth of a hard instance is fixed where its solution has it: lowest places must be clear of them."""
+    problem = instance(name, lambda b, offset: replace(b, offset=offset) if int(b.id) % 5 == 0 else b)
+    plan = solve(problem, time_limit=20)
+    assert plan.fits and validate(problem, plan)
+
+
+@pytest.mark.parametrize("name", "CK")
+def test_gaps_that_nobody_needs(name):
+    def with_gap(b, offset):
+        third = (b.end - b.start) // 3
+        return replace(b, gaps=((b.start + third, b.end - third),))
+
+    problem = instance(name, with_gap)
+    plan = solve(problem, time_limit=20)
+    assert plan.fits and validate(problem, plan)
 
 
 def hard():
