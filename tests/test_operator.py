@@ -276,6 +276,11 @@ def test_exceptions_of_infer_shape_arrive_as_themselves():
     net = mx.sym.Custom(mx.sym.Variable("data"), op_type=prop_of("test_refuse", infer_shape=refuse))
     with pytest.raises(ArithmeticError, match="odd"):
         net.infer_shape(data=(4, 3))
+    looped, _ = mx.sym.contrib.foreach(
+        lambda x, s: (mx.sym.Custom(x, op_type="test_refuse"), s), mx.sym.Variable("data"), []
+    )
+    with pytest.raises(ArithmeticError, match="odd"):
+        looped.infer_shape(data=(4, 3))
 
 
 def test_shapes_of_other_inputs_may_follow_from_the_first():

@@ -84,6 +84,9 @@ class _Inference:
                 raise self.error(f"{node.describe()}: {error}; {self._found(node, ins, outs)}") from None
             except (ArithmeticError, LookupError, TypeError, ValueError) as error:
                 # Parameters that the rule does not provide for: bad ones all the same, and the place must be told.
+                # What a user's own code raises is the user's to catch.
+                if not rules.follows_from_arguments(node.op, node.params):  # type: ignore[arg-type]
+                    raise
                 raise self.error(f"{node.describe()}: {error}; {self._found(node, ins, outs)}") from error
             if len(new_ins) != len(ins) or len(new_outs) != len(outs):
                 raise MXNetError(f"{node.describe()}: inference gave {len(new_ins)} inputs, {len(new_outs)} outputs")

@@ -11,19 +11,21 @@ from ..ops.params import Params
 from ..ops.schema import Op, Shape
 
 
-def shapes(op: Op, params: Params, ins: Sequence[Shape], outs: Sequence[Shape]) -> tuple[Sequence[Shape], Sequence[Shape]]:
+def shapes(
+    op: Op, params: Params, ins: Sequence[Shape], outs: Sequence[Shape]
+) -> tuple[Sequence[Shape], Sequence[Shape]]:
     """What ``op.infer_shape`` tells of inputs and outputs. Raises ShapeError."""
-    if not _may_keep(op, params):
+    if not follows_from_arguments(op, params):
         return op.infer_shape(params, list(ins), list(outs))
     return _shapes(op, params, tuple(ins), tuple(outs))
 
 
 def outputs(op: Op, params: Params, in_shapes: tuple, in_dtypes: tuple) -> tuple[tuple, tuple]:
     """Shapes and dtypes of the outputs, from all those of the inputs. Raises ShapeError, DTypeError."""
-    return (_outputs if _may_keep(op, params) else _asked)(op, params, in_shapes, in_dtypes)
+    return (_outputs if follows_from_arguments(op, params) else _asked)(op, params, in_shapes, in_dtypes)
 
 
-def _may_keep(op: Op, params: Params) -> bool:
+def follows_from_arguments(op: Op, params: Params) -> bool:
     """Whether the answer follows from the arguments: not that of the user's code, nor that of graphs inside a node."""
     return not op.opaque and not getattr(params, "subgraphs", ())
 
