@@ -8,8 +8,9 @@
  *                                                                       wide as the image join, a tile may cross them
  *     plain image     [channel][row phase][row][column phase][column]   one copy of a row serves all kx
  *
- * A phase holds the rows (columns) that one residue of ky (kx) modulo the stride meets. A pointwise convolution of
- * stride 1 reads the image where it is.
+ * A phase holds the rows (columns) that one residue of ky (kx) modulo the stride meets. Where the rows of a rectangle are
+ * fewer than the dilation, most rows between those of the first and the last tap are read by none: each tap has a phase of
+ * its own then. A pointwise convolution of stride 1 reads the image where it is.
  */
 #ifndef CYEXEC_BLOCKED_DIRECT_H
 #define CYEXEC_BLOCKED_DIRECT_H
@@ -30,6 +31,7 @@ typedef struct {
     long rows, cols;             /* of a rectangle, at most */
     long slots;                  /* threads that have a scratch area */
     long phases[2], reach[2];    /* per axis: copies for the taps; rows (columns) beyond the rectangle in each */
+    int separate;                /* a phase for each tap of the rows, though the stride is 1 */
     long plane;                  /* elements of a channel (block) in the scratch area, for one kx where it is blocked */
     long *offsets[2];            /* of the runs of k, for rectangles `cols` wide and for the last one of a row */
     long runs, tails, tail;      /* see blocked_call */
@@ -41,30 +43,34 @@ typedef struct {
 /* ---- where things are in the scratch area ---- */
 
 /* Phase of tap k of an axis, and how many rows further its row lies. */
-BLOCKED_INLINE void direct_tap(const blocked_shape *s, int axis, long k, long *phase, long *shift) {
-    const long stride = s->stride[axis], dilate = s->dilate[axis];
-    if (stride == 1) *phase = 0, *shift = k * dilate;
+BLOCKED_INLINE void direct_tap(const direct_plan *p, int axis, long k, long *phase, long *shift) {
+    const long stride = p->s.stride[axis], dilate = p->s.dilate[axis];
+    if (p->separate && axis == 0) *phase = k, *shift = 0;
+    else if (stride == 1) *phase = 0, *shift = k * dilate;
     else if (dilate == 1) *phase = k % stride, *shift = k / stride;
     else *phase = k, *shift = 0; /* rare: a copy for each tap */
 }
 
 /* Input row (column) of row 0 of a phase. */
-BLOCKED_INLINE long direct_base(const blocked_shape *s, int axis, long phase) {
-    return (s->stride[axis] == 1 ? 0 : s->dilate[axis] == 1 ? phase : phase * s->dilate[axis]) - s->pad[axis];
+BLOCKED_INLINE long direct_base(const direct_plan *p, int axis, long phase) {
+    const long stride = p->s.stride[axis], dilate = p->s.dilate[axis];
+    if (p->separate && axis == 0) return phase * dilate - p->s.pad[axis];
+    return (stride == 1 ? 0 : dilate == 1 ? phase : phase * dilate) - p->s.pad[axis];
 }
 
 BLOCKED_INLINE long direct_channels(const blocked_shape *s) { return s->channels / s->groups; }
 BLOCKED_INLINE long direct_channel_blocks(const blocked_shape *s) { return blocked_ceil(direct_channels(s), BLOCK); }
 BLOCKED_INLINE long direct_depth(const blocked_shape *s) { return direct_channels(s) * s->kernel[0] * s->kernel[1]; }
 
-/* Fill in phases, reach and plane. */
+/* Fill in separate, phases, reach and plane. */
 static void direct_measure(direct_plan *p) {
     const blocked_shape *s = &p->s;
+    p->separate = s->stride[0] == 1 && s->dilate[0] > p->rows;
     for (int a = 0; a < 2; a++) {
         p->phases[a] = p->reach[a] = 0;
         for (long k = 0; k < s->kernel[a]; k++) {
             long phase, shift;
-            direct_tap(s, a, k, &phase, &shift);
+            direct_tap(p, a, k, &phase, &shift);
             p->phases[a] = blocked_max(p->phases[a], phase + 1);
             p->reach[a] = blocked_max(p->reach[a], shift);
         }
@@ -91,9 +97,9 @@ static long direct_offset(const direct_plan *p, long cols, long c, long ky, long
     const blocked_shape *s = &p->s;
     long py, sy, px, sx;
     if (p->kind == DIRECT_IN_PLACE) return c * s->in[0] * s->in[1] * BLOCK;
-    direct_tap(s, 0, ky, &py, &sy);
+    direct_tap(p, 0, ky, &py, &sy);
     if (p->kind == DIRECT_PLAIN) {
-        direct_tap(s, 1, kx, &px, &sx);
+        direct_tap(p, 1, kx, &px, &sx);
         return c * p->plane + (py * (p->rows + p->reach[0]) + sy) * direct_row_pitch(p, cols) +
                px * (cols + p->reach[1]) + sx;
     }
@@ -167,7 +173,7 @@ static void direct_copy_blocked(const direct_plan *p, const direct_rectangle *r,
             for (long phase = 0; phase < p->phases[0]; phase++) {
                 float *line = to + phase * (p->rows + p->reach[0]) * pitch;
                 for (long t = 0; t < r->rows + p->reach[0]; t++, line += pitch) {
-                    const long y = (r->row + t) * s->stride[0] + direct_base(s, 0, phase);
+                    const long y = (r->row + t) * s->stride[0] + direct_base(p, 0, phase);
                     if (y < 0 || y >= s->in[0]) {
                         memset(line, 0, pitch * sizeof(float));
                         continue;
@@ -189,13 +195,13 @@ static void direct_copy_plain(const direct_plan *p, const direct_rectangle *r, c
         for (long phase = 0; phase < p->phases[0]; phase++) {
             float *line = scratch + c * p->plane + phase * (p->rows + p->reach[0]) * pitch;
             for (long t = 0; t < r->rows + p->reach[0]; t++, line += pitch) {
-                const long y = (r->row + t) * s->stride[0] + direct_base(s, 0, phase);
+                const long y = (r->row + t) * s->stride[0] + direct_base(p, 0, phase);
                 if (y < 0 || y >= s->in[0]) {
                     memset(line, 0, pitch * sizeof(float));
                     continue;
                 }
                 for (long across = 0; across < p->phases[1]; across++) {
-                    const long base = r->col * stride + direct_base(s, 1, across);
+                    const long base = r->col * stride + direct_base(p, 1, across);
                     const float *restrict from = plane + y * s->in[1] + base;
                     float *restrict to = line + across * width;
                     long lo, hi;

@@ -203,10 +203,10 @@ def _flattened(geometry: Geometry) -> Geometry:
     return g
 
 
-def _taps_of_axis(g: Geometry, axis: int) -> tuple[int, int]:
-    """Phases and reach of an axis, as `direct_measure` finds them."""
+def _taps_of_axis(g: Geometry, axis: int, extent: int) -> tuple[int, int]:
+    """Phases and reach of an axis for a rectangle of so many rows (columns), as `direct_measure` finds them."""
     taps, stride, dilate = (g[key][axis + 1] for key in ("taps", "stride", "dilate"))
-    if stride == 1:
+    if stride == 1 and not (axis == 0 and dilate > extent):
         return 1, (taps - 1) * dilate
     if dilate == 1:
         return min(stride, taps), (taps - 1) // stride
@@ -217,7 +217,7 @@ def _scratch(g: Geometry, algorithm: str, rows: int, cols: int) -> int:
     """Elements that a rectangle of the output needs in the scratch area."""
     if algorithm == "pointwise":
         return 0
-    (phases, reach), (across, wide) = _taps_of_axis(g, 0), _taps_of_axis(g, 1)
+    (phases, reach), (across, wide) = _taps_of_axis(g, 0, rows), _taps_of_axis(g, 1, cols)
     if algorithm == "plain":
         return g["channels"] * phases * (rows + reach) * across * (cols + wide)
     blocks = -(-(g["channels"] // g["groups"]) // BLOCK)
@@ -232,9 +232,11 @@ def _rectangle(g: Geometry, algorithm: str, limit: int) -> tuple[int, int]:
     cols = width
     while any(cols > n and _scratch(g, algorithm, rows, cols) > limit for n, rows in ((28, 2), (14, 1))):
         cols = -(-cols // 2)
-    reach = _taps_of_axis(g, 0)[1]
-    line = _scratch(g, algorithm, 1, cols) // (1 + reach)  # scratch areas grow by as much for every row
+    phases, reach = _taps_of_axis(g, 0, height)
+    line = _scratch(g, algorithm, height, cols) // (height + reach)  # scratch areas grow by as much for every row
     rows = max(1, min(height, limit // max(line, 1) - reach))
+    if _taps_of_axis(g, 0, rows)[0] > phases:  # fewer than the dilation: the rows of each tap, none between them
+        rows = max(rows, min(g["dilate"][1] - 1, limit // max(g["taps"][1] * line, 1)))
     return -(-height // -(-height // rows)), cols
 
 

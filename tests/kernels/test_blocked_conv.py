@@ -128,6 +128,10 @@ def test_winograd_is_as_exact_as_promised(level, algorithm):
         geometry(1, 300, 16, (50, 50), (1, 1)),  # many rectangles
         geometry(1, 3, 16, (4, 3000), (3, 3), stride=(1, 2), pad=(1, 1)),
         geometry(1, 4, 24, (30, 7), (11, 3), stride=(4, 1)),
+        # Rectangles of fewer rows than the dilation: blocked, plain, and an image that has fewer.
+        geometry(1, 600, 16, (20, 17), (3, 2), dilate=(5, 3), pad=(5, 1)),
+        geometry(1, 4, 16, (14, 3000), (3, 3), dilate=(6, 2), pad=(6, 2)),
+        geometry(2, 40, 32, (7, 9), (3, 3), dilate=(12, 12), pad=(12, 12)),
     ],
     ids=str,
 )
