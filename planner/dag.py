@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from .model import LIMIT, PlannerError
 
@@ -51,6 +52,14 @@ class Node:
     inplace: tuple[Hashable, ...] = ()
 
 
+def _check_types(node: Node) -> None:
+    for name in ("size", "workspace"):
+        if not isinstance(getattr(node, name), Integral):
+            raise PlannerError(f"node {node.id!r}: {name} is {getattr(node, name)!r}; expected an integer")
+    if isinstance(node.inputs, str):
+        raise PlannerError(f"node {node.id!r}: inputs is {node.inputs!r}; expected a sequence of ids")
+
+
 class Dag:
     """Hold nodes in an order in which they can run; everything is then spoken of by position in it.
 
@@ -70,7 +79,7 @@ class Dag:
     Raises
     ------
     PlannerError
-        An id given twice, an input that is missing or comes later, a negative size or work.
+        An id given twice, an input that is missing or comes later, a size that is negative or no integer, negative work.
     """
 
     def __init__(self, nodes: Iterable[Node]) -> None:
@@ -83,6 +92,8 @@ class Dag:
         for i, node in enumerate(self.nodes):
             if node.id in position:
                 raise PlannerError(f"node {node.id!r}: given twice; ids must be unique")
+            if type(node.size) is not int or type(node.workspace) is not int or type(node.inputs) is not tuple:
+                _check_types(node)
             if node.size < 0 or node.workspace < 0 or not 0 <= node.work < LIMIT:
                 raise PlannerError(
                     f"node {node.id!r}: size {node.size}, workspace {node.workspace} and work {node.work} "
@@ -109,6 +120,9 @@ class Dag:
         self.frees = [0 if node.keep else node.size for node in self.nodes]
         self._counts = [len(r) for r in readers]
         self._levels: dict[tuple[int, ...], tuple[list[int], list[int]]] = {}  # of the orders last asked about
+
+    def __repr__(self) -> str:
+        return f"Dag({len(self.nodes):,} nodes)"
 
     def __len__(self) -> int:
         return len(self.nodes)

@@ -274,7 +274,7 @@ class Plan:
     totals, lower_bounds : dict of arena to int
         Bytes of each arena, and the bytes below which no plan can be (live bytes, raised by what was proved).
     method : str
-        How the plan was found; one entry per arena, joined by "; ".
+        How the plan was found; where arenas differ, all ways, joined by "; ".
     """
 
     problem: Problem

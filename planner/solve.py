@@ -75,7 +75,7 @@ def solve(problem: Problem, *, time_limit: float = 0.0, progress: Progress | Non
         if buffer.alias is not None:
             root, inside = problem.root(buffer)
             offsets[buffer.id] = offsets[root.id] + inside
-    return Plan(problem, offsets, totals, bounds, "; ".join(methods))
+    return Plan(problem, offsets, totals, bounds, "; ".join(dict.fromkeys(methods)))
 
 
 def plan_arrays(start: ArrayLike, end: ArrayLike, size: ArrayLike, align: int | ArrayLike = 64) -> Int64:

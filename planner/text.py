@@ -24,6 +24,8 @@ def to_text(plan: Plan, *, width: int = 72, height: int = 20) -> str:
         lines.append(f"arena {arena}: {total} bytes, lower bound {bound}, {len(buffers)} buffers, {plan.method}")
         first = min((b.start for b in buffers), default=0)
         steps = max((b.end for b in buffers), default=0) - first
+        if not total or not steps:
+            continue  # nothing to see
         columns, rows = min(width, steps), min(height, total)
         grid = [["."] * columns for _ in range(rows)]
         for i, b in enumerate(buffers):

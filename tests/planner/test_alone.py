@@ -20,6 +20,14 @@ def test_import_does_not_import_cyexec():
     subprocess.run([sys.executable, "-c", USE], check=True, cwd=FOLDER.parent)
 
 
+def test_example_of_the_readme():
+    blocks = (FOLDER / "README.md").read_text().split("```")[1::2]
+    code = next(block for block in blocks if block.startswith("python\n"))
+    shown = blocks[blocks.index(code) + 1].strip()
+    ran = subprocess.run([sys.executable, "-c", code[7:]], check=True, cwd=FOLDER.parent, capture_output=True, text=True)
+    assert ran.stdout.strip() == shown
+
+
 def test_every_module_is_in_the_project_of_its_own():
     tomllib = pytest.importorskip("tomllib")
     settings = tomllib.loads((FOLDER / "pyproject.toml").read_text())["tool"]["setuptools"]

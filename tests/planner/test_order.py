@@ -126,6 +126,8 @@ def test_deterministic():
         ([Node("a", ("b",)), Node("b")], "'a': needs 'b', which comes later"),
         ([Node("a", ("z",))], "'a': needs 'z', which is not in the graph"),
         ([Node("a", size=-1)], "'a': size -1"),
+        ([Node("a", size=1.5)], "'a': size is 1.5; expected an integer"),
+        ([Node("ab"), Node("b", "ab")], "'b': inputs is 'ab'; expected a sequence"),
         ([Node("a"), Node("b", ("a",)), Node("c", ("b",), inplace=("a",))], "'c': in place of 'a', which is not among"),
     ],
 )

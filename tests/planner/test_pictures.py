@@ -31,6 +31,13 @@ def test_text_picture():
 
 
 @given(problems(fancy=True))
+def test_text_of_any_problem(problem):
+    plan = solve(problem)
+    heads = [line for line in to_text(plan, height=5).splitlines() if line.startswith("arena ")]
+    assert len(heads) == len(plan.totals)
+
+
+@given(problems(fancy=True))
 def test_json_and_csv_hold_every_offset(problem):
     plan = solve(problem)
     data = json.loads(plan.to_json())
