@@ -493,7 +493,7 @@ static inline long gemm_free_tiles(const gemm_problem *g) {
 static inline void gemm_run_tiles(const gemm_problem *g, long lo, long hi) {
     if (gemm_is_dots(g)) gemm_dots(g, lo, hi);
     else if (gemm_is_rows(g)) gemm_rows(g, lo, hi);
-    else gemm_direct(g, lo, hi);
+    else if (GEMM_READS_DIRECTLY) gemm_direct(g, lo, hi);
 }
 
 /* One multiplication by the whole team, with `room` elements of workspace. On return each thread has done its part; a caller

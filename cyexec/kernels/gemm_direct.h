@@ -5,13 +5,16 @@
  */
 #ifndef CYEXEC_GEMM_DIRECT_H
 #define CYEXEC_GEMM_DIRECT_H
+#ifndef GEMM_READS_DIRECTLY
+#define GEMM_READS_DIRECTLY 1
+#endif
 
 /* Whether `gemm_direct` serves: B has contiguous rows, and packing would cost more than it brings.
  *
  * Up to 200^3 products (and at 256^3 still) reading matrices as they lie is 5 to 20 % faster, unless many rows of B fall
  * into one set of a cache. `unpacked` in cyexec/lowering/gemm.py says the same. */
 static inline int gemm_is_direct(const gemm_problem *g) {
-    if (g->a.pack || g->b.pack || g->b.lane_stride != 1 || g->k_batch > 1) return 0;
+    if (!GEMM_READS_DIRECTLY || g->a.pack || g->b.pack || g->b.lane_stride != 1 || g->k_batch > 1) return 0;
     if (g->m <= GEMM_MR) return 1;
     if (g->b.k_stride % 1024 == 0 && g->k > 64) return 0;
     return (double)g->m * g->n * g->k <= 200. * 200. * 200.;
