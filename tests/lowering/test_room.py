@@ -52,7 +52,9 @@ def test_least_workspaces_give_the_same_bits(case, monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name,batch", [("resnet18_v1", 1), ("alexnet", 1), ("lenet", 4), ("lstm", 1), ("resnet20", 16)])
+@pytest.mark.parametrize(
+    "name,batch", [("resnet18_v1", 1), ("alexnet", 1), ("lenet", 4), ("lstm", 1), ("resnet20", 16)]
+)
 @pytest.mark.parametrize("mode", ["null", "write"])
 def test_workspaces_do_not_raise_the_peak(name, batch, mode):
     """Beyond the megabyte that the values have begun, or a fiftieth of them."""
