@@ -8,15 +8,18 @@ from hypothesis import given
 
 import cyexec as mx
 from cyexec.graph.graph import Graph
+from cyexec.lowering import order
 from cyexec.lowering.alias import share_memory
 from cyexec.lowering.dag import BARRIER, program_dag
 from cyexec.lowering.lower import lower
+from cyexec.lowering.memory import MemoryPlan
 from cyexec.lowering.order import Ordered, in_order, order_nodes
 from cyexec.lowering.program import Program
 from cyexec.lowering.room import GRAIN
 from cyexec.passes import add_gradient
-from cyexec.runtime import compiled
+from cyexec.runtime import compiled, programs
 
+from ..networks import NETWORKS
 from ..ops.harness import run
 from ..runtime.test_random_graphs import SLOW, forward_graph
 from ..strategies import nets
@@ -35,6 +38,24 @@ def test_order_lowers_the_arena(monkeypatch):
     monkeypatch.setattr(compiled, "order_nodes", lambda program, **options: Ordered(program, 0, 0))
     given_order = wide_then_narrow().plan(grad_req="null", x=(64, 64))
     assert ordered.total < given_order.total
+
+
+@pytest.mark.parametrize(
+    "symbol,shape", [(wide_then_narrow(), (64, 64)), (NETWORKS["resnet20"].build(mx), (8, 3, 32, 32))]
+)
+def test_programs_are_placed_once(symbol, shape, monkeypatch):
+    """Searching offsets is the dearest part of planning: it is done for the order that was found, not for the given one too."""
+    made = []
+    monkeypatch.setattr(compiled, "MemoryPlan", lambda *args: made.append(MemoryPlan(*args)) or made[-1])
+    programs.clear()
+    plan = symbol.plan(grad_req="write", **{symbol.list_inputs()[0]: shape})
+    assert made == [plan]
+
+
+def test_small_programs_are_not_searched(monkeypatch):
+    monkeypatch.setattr(order, "program_dag", None)
+    x = mx.sym.Variable("x")
+    assert mx.sym.FullyConnected(mx.sym.tanh(x), num_hidden=8).plan(x=(16, 32), grad_req="write").optimal
 
 
 def test_backward_stays_behind_forward():

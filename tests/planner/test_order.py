@@ -183,3 +183,16 @@ def test_a_deep_tree_needs_no_recursion():
         nodes += [Node(("twig", k), (), 1 + k % 7), Node(("leaf", k + 1), (("leaf", k), ("twig", k)), 3)]
     found = order(Dag(nodes))
     assert found.optimal and found.peak <= Dag(nodes).peak()
+
+
+def test_levels_that_are_remembered_are_those_of_the_order():
+    """Asked about again and again; the profile that a user gets is the user's."""
+    dag = Dag([Node(i, inputs=(i - 3,) if i > 2 else (), size=i + 1, workspace=i % 3) for i in range(9)])
+    orders = [[*range(9)], [0, 3, 6, 1, 4, 7, 2, 5, 8], [2, 1, 0, 5, 4, 3, 8, 7, 6]]
+    wanted = [Dag(dag.nodes).profile(o) for o in orders]
+    for _ in range(3):
+        for o, profile in zip(orders, wanted):
+            found = dag.profile(o)
+            assert found == profile
+            found.clear()
+    assert dag.peak() == max(wanted[0])
