@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -55,43 +56,83 @@ def hard_instances() -> None:
     print(f"{'sum':>12} {'':31}{ours:9.3f} {'':8} {sum(MINIMALLOC_SECONDS.values()):10.1f}")
 
 
-def relatives() -> None:
-    """Solve others of the kind, made from the published ones: mirrored in time, and some buffers split."""
-    print(f"\n{'instance':>12} {'changed':>10}  seconds, five of each")
+def relatives(time_limit: float) -> None:
+    """Solve others of the kind, made from the published ones and their solutions: all of them fit."""
+    print(f"\n{'instance':>12} {'changed':>10}  seconds, five of each, at most {time_limit:g} s")
     for name in MINIMALLOC_SECONDS:
         problem = planner.read_problem((INSTANCES / f"{name}.1048576.csv").read_bytes(), capacity=1048576)
-        rows = [(b.start, b.end, b.size) for b in problem.buffers]
-        for kind, change in (("mirrored", mirrored), ("split", split)):
+        plan = planner.solve(problem, time_limit=60)
+        solved = [replace(b, offset=plan.offsets[b.id]) for b in problem.buffers]
+        for change in RELATIVES:
             seconds = []
             for seed in range(5):
                 rng = np.random.default_rng(seed)
-                changed = change(rows, rng)
-                order = rng.permutation(len(changed))
-                related = Problem([Buffer(int(i), *changed[i], align=1) for i in order], 1048576)
-                plan, took, _ = timed(lambda related=related: planner.solve(related, time_limit=60), 1)
+                changed = change(solved, rng)
+                buffers = [replace(changed[i], id=int(i)) for i in rng.permutation(len(changed))]
+                related = Problem(buffers, 1048576)
+                plan, took, _ = timed(lambda related=related: planner.solve(related, time_limit=time_limit), 1)
+                assert planner.validate(Problem(buffers), plan)
                 seconds.append(f"{took:.3f}" if plan.fits else "not found")
-            print(f"{name:>12} {kind:>10}  {'  '.join(seconds)}")
+            print(f"{name:>12} {change.__name__:>10}  {'  '.join(seconds)}")
 
 
-def mirrored(rows: list[tuple[int, int, int]], rng: np.random.Generator) -> list[tuple[int, int, int]]:
+def free(b: Buffer, **changed: object) -> Buffer:
+    """Return a buffer of a solution, changed, and no longer fixed where it was."""
+    return replace(b, offset=None, **changed)
+
+
+def mirrored(solved: list[Buffer], rng: np.random.Generator) -> list[Buffer]:
     """Run time backwards."""
-    return [(-end, -start, size) for start, end, size in rows]
+    return [free(b, start=-b.end, end=-b.start) for b in solved]
 
 
-def split(rows: list[tuple[int, int, int]], rng: np.random.Generator) -> list[tuple[int, int, int]]:
-    """Split a tenth of the buffers, half of them in time and half in size; their solution still fits."""
+def split(solved: list[Buffer], rng: np.random.Generator) -> list[Buffer]:
+    """Split a tenth of the buffers, half of them in time and half in size."""
     made = []
-    for start, end, size in rows:
+    for b in solved:
         chance = rng.random()
-        if chance < 0.05 and end - start > 1:
-            at = int(rng.integers(start + 1, end))
-            made += [(start, at, size), (at, end, size)]
-        elif chance < 0.1 and size >= 2048:
-            lower = 1024 * int(rng.integers(1, size // 1024))
-            made += [(start, end, lower), (start, end, size - lower)]
+        if chance < 0.05 and b.end - b.start > 1:
+            at = int(rng.integers(b.start + 1, b.end))
+            made += [free(b, end=at), free(b, start=at)]
+        elif chance < 0.1 and b.size >= 2048:
+            lower = 1024 * int(rng.integers(1, b.size // 1024))
+            made += [free(b, size=lower), free(b, size=b.size - lower)]
         else:
-            made.append((start, end, size))
+            made.append(free(b))
     return made
+
+
+def shortened(solved: list[Buffer], rng: np.random.Generator) -> list[Buffer]:
+    """Take up to a quarter from the end of a fifth of the lifetimes."""
+    return [
+        free(b, end=b.end - (int(rng.integers(0, (b.end - b.start) // 4 + 1)) if rng.random() < 0.2 else 0))
+        for b in solved
+    ]
+
+
+def stretched(solved: list[Buffer], rng: np.random.Generator) -> list[Buffer]:
+    """Stretch some offsets and press others together: all sizes change, what lay on what still does."""
+    steps = rng.exponential(1, 1024) + 0.05
+    scale = np.round(np.append(0, np.cumsum(steps)) / steps.sum() * (1048576 - 1024)).astype(int) + np.arange(1025)
+    scale[-1] = 1048576
+    return [free(b, size=int(scale[(b.offset + b.size) // 1024] - scale[b.offset // 1024])) for b in solved]
+
+
+def pinned(solved: list[Buffer], rng: np.random.Generator) -> list[Buffer]:
+    """Fix a tenth of the buffers where the solution has them."""
+    return [b if rng.random() < 0.1 else free(b) for b in solved]
+
+
+def with_gaps(solved: list[Buffer], rng: np.random.Generator) -> list[Buffer]:
+    """Let a third of the buffers be dead in the middle third of their lives."""
+    made = []
+    for b in solved:
+        third = (b.end - b.start) // 3
+        made.append(free(b, gaps=((b.start + third, b.end - third),) if rng.random() < 0.3 else ()))
+    return made
+
+
+RELATIVES = (mirrored, split, shortened, stretched, pinned, with_gaps)
 
 
 def dissections(time_limit: float) -> None:
@@ -165,7 +206,7 @@ def main() -> None:
     options = parser.parse_args()
     hard_instances()
     if not options.quick:
-        relatives()
+        relatives(options.time_limit)
         dissections(options.time_limit)
     large_programs([1_000, 10_000, 100_000] + ([] if options.quick else [1_000_000]))
     graphs()

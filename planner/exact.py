@@ -172,6 +172,8 @@ def improve(
         Called with total and bound (bytes) whenever one of them changes.
     """
     total, bound = int((offsets + blocks.size).max()), bound_of_blocks(blocks)
+    if total <= max(bound, enough):
+        return Outcome(offsets, total, bound, False)
     question, improved, spent, quick = Question(blocks), False, 0, work
     low = question.level(bound) if bound >= enough else question.level(enough + 1) - 1
     high = question.level(total)
