@@ -19,7 +19,7 @@ from heapq import heapify, heappop, heappush
 from .dag import Dag
 from .tree import is_tree, order_as_tree
 
-_WORK = 1_000_000  # nodes looked at by the exact search in all: about half a second
+_WORK, _MOST_WORK = 1_000_000, 4_000_000  # nodes looked at by the exact search in all: half a second, two seconds
 _LOOKS = (15_000, 60_000, 250_000)  # nodes looked at in the search of one window, round by round
 _MOST_EXACT = 100  # nodes of a segment: the sets of more are too many to begin with
 _STATES = 4_000  # sets of finished nodes looked at for one segment
@@ -60,8 +60,8 @@ def order(dag: Dag, *, work: int | None = None) -> Order:
     ----------
     dag : Dag
     work : int, optional
-        How many nodes the exact search may look at in all; the greedy orders always run. By default a million, and more
-        for a graph of more than ten thousand nodes.
+        How many nodes the exact search may look at in all; the greedy orders always run. By default a million, up to
+        four for a graph of more than ten thousand nodes.
 
     Notes
     -----
@@ -69,7 +69,7 @@ def order(dag: Dag, *, work: int | None = None) -> Order:
     (MLSys 2020). A step that frees at least as much as it takes and stays below the peak so far is run at once: moved
     to the front of any order it makes no later step larger.
     """
-    left = _Budget(max(_WORK, 100 * len(dag)) if work is None else work)
+    left = _Budget(min(max(_WORK, 100 * len(dag)), _MOST_WORK) if work is None else work)
     given = list(range(len(dag)))
     candidates = [given]
     bound = dag.bound()
