@@ -6,6 +6,8 @@ the Deconvolution's output, its output is the Deconvolution's data.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..lowering import blocked, blocked_data, blocked_gradient
 from .blocked import BlockedConvolutionParams, blocked_shape, geometry_of
 from .infer import unify
@@ -27,20 +29,54 @@ def _bias_shapes(p) -> list[tuple[int, ...]]:
     return [] if p.no_bias else [(p.data_shape[1],)]
 
 
+def _with_bias(p, *names: str) -> tuple[str, ...]:
+    return names if p.no_bias else (*names, "bias")
+
+
+@lru_cache(maxsize=1024)
+def _packed_shapes(p) -> tuple[tuple[int], ...]:
+    """Of the packed weights of each part (`blocked_data.parts`)."""
+    return tuple((size,) for size in blocked_data.packed_sizes(geometry_of(p)))
+
+
+def _packed_names(p) -> tuple[str, ...]:
+    return tuple(f"packed{i}" for i in range(len(_packed_shapes(p))))
+
+
+register(
+    Op(
+        name="_PackDeconvolution",
+        doc="Lay out the weights of a Deconvolution as its kernels read them.",
+        params=BlockedConvolutionParams,
+        inputs=("weight",),
+        outputs=_packed_names,
+        infer_shape=lambda p, ins, outs: ([unify(ins[0], _weight_shape(p))], list(_packed_shapes(p))),
+        lower=lambda low, node: blocked_data.add_packing(low, low.ins[0], low.outs, geometry_of(node.params)),
+        hidden=True,
+    )
+)
+
+
 def _inputs(p):
-    return ("data", "weight") if p.no_bias else ("data", "weight", "bias")
+    """Weights that change from run to run are packed by the steps that use them."""
+    return _with_bias(p, "data", *(("weight",) if p.repacked else _packed_names(p)))
 
 
 def _shapes(p, ins, outs):
-    given = [_data_shape(p), _weight_shape(p), *_bias_shapes(p)]
+    weights = [_weight_shape(p)] if p.repacked else _packed_shapes(p)
+    given = [_data_shape(p), *weights, *_bias_shapes(p)]
     return [unify(a, b) for a, b in zip(given, ins)], [blocked_shape(p.data_shape)]
 
 
 def _lower(low, node):
-    p, out = node.params, low.outs[0]
-    blocked_data.add_data_gradient(low, low.ins[0], low.ins[1], out, geometry_of(p))
+    p, out, geometry = node.params, low.outs[0], geometry_of(node.params)
+    data, *weights = low.ins if p.no_bias else low.ins[:-1]
+    if p.repacked:
+        blocked_data.add_data_gradient(low, data, *weights, out, geometry)
+    else:
+        blocked_data.add_packed_data_gradient(low, data, weights, out, geometry)
     if not p.no_bias:
-        blocked.add_scale_shift(low, out, out, p.data_shape[1], shift=low.ins[2])
+        blocked.add_scale_shift(low, out, out, p.data_shape[1], shift=low.ins[-1])
 
 
 register(
@@ -78,7 +114,7 @@ register(
         doc="Gradients of a Deconvolution: of the data in blocked layout, of weight and bias plain.",
         params=BlockedConvolutionParams,
         inputs=("ograd", "data", "weight"),
-        outputs=_inputs,
+        outputs=lambda p: _with_bias(p, "data", "weight"),
         infer_shape=_gradient_shapes,
         lower=_gradient_lower,
         hidden=True,

@@ -105,7 +105,7 @@ def _undone(node: Node, data: tuple[int, ...], out: tuple[int, ...]) -> dict[str
         return None
     if not blocked_gradient.pays(geometry):
         return None
-    return {"like": p, "data_shape": out, "no_bias": node.params.no_bias, "repacked": True}
+    return {"like": p, "data_shape": out, "no_bias": node.params.no_bias}
 
 
 def _deconvolution(layout: Layout, node: Node) -> Sequence[Entry] | None:
@@ -113,8 +113,12 @@ def _deconvolution(layout: Layout, node: Node) -> Sequence[Entry] | None:
     shared = _undone(node, data.shape, node.shapes[0])
     if shared is None:
         return None
-    vectors = [layout.as_plain(e) for e in rest]
-    return layout.make(node, "_BlockedDeconvolution", layout.as_blocked(data), *vectors, **shared)
+    shared["repacked"] = bool(layout.graph.targets)
+    weight, *bias = (layout.as_plain(e) for e in rest)
+    weights = [weight]
+    if not shared["repacked"]:
+        weights = layout.make(node, "_PackDeconvolution", weight, suffix="_packed", **shared)
+    return layout.make(node, "_BlockedDeconvolution", layout.as_blocked(data), *weights, *bias, **shared)
 
 
 def _deconvolution_gradient(layout: Layout, node: Node) -> Sequence[Entry] | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cyexec.kernels import levels
 from cyexec.lowering import blocked
-from cyexec.lowering.blocked_data import add_data_gradient
+from cyexec.lowering.blocked_data import add_data_gradient, add_packed_data_gradient, add_packing, packed_sizes
 
 from ..kernels.blocked_reference import Recorder, block, convolve, geometry, guarded, intact, unblock
 
@@ -50,8 +50,11 @@ def geometries(draw):
 
 @pytest.mark.parametrize("level", levels.available_levels())
 @settings(max_examples=100, deadline=None)
-@given(g=geometries(), threads=st.integers(1, 3), room=st.sampled_from([None, 20_000, 0]), seed=st.integers(0, 9))
-def test_adjoint(level, g, threads, room, seed):
+@given(
+    g=geometries(), packs=st.booleans(), threads=st.integers(1, 3), room=st.sampled_from([None, 20_000, 0]),
+    seed=st.integers(0, 9),
+)  # fmt: skip
+def test_adjoint(level, g, packs, threads, room, seed):
     assume(g is not None)
     assert blocked.supports(g)
     rng = np.random.default_rng(seed)
@@ -62,7 +65,12 @@ def test_adjoint(level, g, threads, room, seed):
     levels.set_level(level)
     low = Recorder(threads, room)
     try:
-        add_data_gradient(low, block(dy, 0), w, dx, g)
+        if packs:
+            add_data_gradient(low, block(dy, 0), w, dx, g)
+        else:
+            packed = [np.full(size, np.nan, np.float32) for size in packed_sizes(g)]
+            add_packing(low, w, packed, g)
+            add_packed_data_gradient(low, block(dy, 0), packed, dx, g)
     finally:
         levels.set_level(before)
     assert intact(whole)

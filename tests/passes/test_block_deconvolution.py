@@ -47,6 +47,18 @@ def test_optimised_symbol_is_blocked(shape, params):
     assert "_BlockedDeconvolution" in executor.get_optimized_symbol().tojson()
 
 
+@pytest.mark.parametrize("shape,params", CASES, ids=str)
+def test_inference_packs_weights_once_and_when_they_are_written(shape, params):
+    executor = network(**params).simple_bind(mx.cpu(), grad_req="null", data=shape)
+    assert not any("Pack" in step.kernel for step in executor.plan.program.steps)
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        for array in executor.arg_arrays:
+            array[:] = rng.uniform(-0.3, 0.3, array.shape)
+        fresh = executor._symbol.bind(mx.cpu(), {n: a.copy() for n, a in executor.arg_dict.items()})
+        np.testing.assert_array_equal(executor.forward()[0].asnumpy(), fresh.forward()[0].asnumpy())
+
+
 def test_strides_of_upsampling_stay_plain():
     """Each of 64 classes of pixels would be a convolution of its own."""
     executor = network(kernel=(16, 16), stride=(8, 8), pad=(4, 4), num_filter=5).simple_bind(mx.cpu(), data=(1, 5, 4, 4))
