@@ -57,9 +57,11 @@ WARNINGS = [
     f"-Wno-{w}"
     for w in ("unused-function", "unknown-pragmas", "tautological-compare", "uninitialized", "maybe-uninitialized")
 ]
-FLAGS = ["-O1", "-g", *NUMBERS, *WARNINGS] if DEBUG else ["-O3", "-g0", "-fno-plt", *NUMBERS, *WARNINGS]
-# Symbols are half of a module's size and of use to nobody without -g. ("-s" is GNU ld's.)
-LINK = ["-s"] if sys.platform == "linux" and not DEBUG else []
+# There are 200 modules, so what each of them has beside its code counts: symbols are half of a module's size and of use to
+# nobody without -g; tables for unwinding the stack, which C does not do; pages of padding between parts of a file.
+SMALL = ["-g0", "-fno-plt", "-fno-asynchronous-unwind-tables"]
+FLAGS = ["-O1", "-g", *NUMBERS, *WARNINGS] if DEBUG else ["-O3", *SMALL, *NUMBERS, *WARNINGS]
+LINK = ["-s", "-Wl,-z,noseparate-code"] if sys.platform == "linux" and not DEBUG else []  # GNU ld's words
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG,
@@ -67,6 +69,7 @@ DIRECTIVES = {
     "cdivision": True,
     "initializedcheck": False,
     "embedsignature": False,
+    "auto_pickle": False,  # steps hold addresses; code that says so would be a tenth of a module
     "freethreading_compatible": False,
     "show_performance_hints": not DEBUG,  # they would ask for what a debug build is not
 }
