@@ -1,17 +1,9 @@
 """From symbol and weights to the first output: of a graph that is new, and of one that has been bound before."""
 
-import sys
 from functools import partial
 
 from ..networks import load
-from .common import Case, mx_bound
-
-
-def forget(mx):
-    """Forget the programs of graphs that were bound before. MXNet keeps none."""
-    programs = sys.modules.get(f"{mx.__name__}.runtime.programs")
-    if programs is not None:
-        programs.clear()
+from .common import Case, forget, mx_bound
 
 
 def mx_bind(name, mx, again=False):

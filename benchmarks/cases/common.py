@@ -1,6 +1,7 @@
 """What cases share."""
 
 import os
+import sys
 
 from ..networks import load
 
@@ -53,3 +54,10 @@ def mx_forward(name, mx):
         return executor.outputs[0]
 
     return run
+
+
+def forget(mx):
+    """Forget the programs of graphs that were bound before. MXNet keeps none."""
+    programs = sys.modules.get(f"{mx.__name__}.runtime.programs")
+    if programs is not None:
+        programs.clear()

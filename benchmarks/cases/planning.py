@@ -3,14 +3,19 @@
 from functools import partial
 
 from ..networks import load
-from .common import Case
+from .common import Case, forget
 
 
 def plan(name, mx):
     network = load(name)
     symbol = mx.sym.load_json(network.text)
     request = "write" if name.endswith("_training") else "null"
-    return lambda: symbol.plan(grad_req=request, **network.inputs)
+
+    def run():
+        forget(mx)
+        return symbol.plan(grad_req=request, **network.inputs)
+
+    return run
 
 
 CASES = [
