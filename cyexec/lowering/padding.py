@@ -37,7 +37,9 @@ def _channels(node: Node, output: int, known: dict[Entry, int]) -> int | None:
         return p.num_filter
     if name == "_BlockedConvolutionGradient":
         return p.data_shape[1] if output == 0 else None
-    if name == "_BlockedPooling":
+    if name == "_BlockedDeconvolutionGradient":
+        return p.num_filter if output == 0 else None
+    if name in ("_BlockedPooling", "_BlockedDeconvolution"):
         return p.data_shape[1]
     if name == "Concat" and p.dim == 1:
         parts = [known.get(e, e.shape[1] * BLOCK) for e in node.inputs]

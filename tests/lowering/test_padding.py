@@ -37,6 +37,15 @@ def test_true_channels_are_known_behind_every_operator():
     assert {n.name for n in blocked} == {*found, "c0_backward"}
 
 
+def test_true_channels_of_a_deconvolution():
+    x = S.Convolution(S.Variable("data"), kernel=(3, 3), pad=(1, 1), num_filter=5, name="c")
+    net = S.Deconvolution(x, kernel=(2, 2), stride=(2, 2), num_filter=9, name="up") * 2
+    graph = net.plan(data=(1, 3, 16, 16), grad_req="write", memory_limit="1GB").program.graph
+    found = {entry.node.op.name: count for entry, count in true_channels(graph).items()}
+    assert found["_BlockedConvolution"] == found["_BlockedDeconvolutionGradient"] == 5
+    assert found["_BlockedDeconvolution"] == 9
+
+
 def test_peak_without_padding_is_that_of_the_channels():
     """In layers of 8 channels half of all that is alive is padding; of 16, nothing."""
     plan = narrow().plan(data=(8, 3, 64, 64), grad_req="write", memory_limit="1GB")
