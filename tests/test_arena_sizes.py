@@ -6,6 +6,8 @@ import pytest
 
 from .arena_sizes import CASES, of_mxnet, plan, record, recorded
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 # Planning all of them takes a while: inference of one item and training with eight are looked at.
 LOOKED_AT = [case for case in CASES if case.endswith(("inference 1", "training 8"))]
 

@@ -2,6 +2,8 @@ from threading import Lock
 
 from cyexec.kernels.step import Step
 
+SHARED_WITH_ITSELF: str
+
 def set_num_threads(n: int) -> None: ...
 def get_num_threads() -> int: ...
 

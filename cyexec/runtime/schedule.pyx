@@ -328,12 +328,13 @@ cdef class Schedule:
     def _wait_for_lock(self):
         """Take the lock when another thread gives it back. Raises MXNetError where that would never be."""
         if _calling.get(id(self._lock)) == threading.get_ident():
-            raise MXNetError(
-                "an operator of Python runs an executor that shares the memory of the executor it is itself part of"
-            )
+            raise MXNetError(SHARED_WITH_ITSELF)
         self._lock.acquire()
 
 
+SHARED_WITH_ITSELF = (
+    "an operator of Python runs an executor that shares the memory of the executor it is itself part of"
+)
 _calling = {}  # for each lock held while a step of Python runs, by identity: the thread that it runs in
 
 

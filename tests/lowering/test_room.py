@@ -13,6 +13,7 @@ from ..models.random_networks import network
 from ..networks import NETWORKS
 
 S = mx.sym
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 def plain_layers():

@@ -13,6 +13,8 @@ from ..arena_sizes import FOLDER
 from ..golden.zoo import networks as zoo
 from .test_compat import MODELS
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 # Of each family the deepest ones take as long to plan as all the others.
 DEEP = ("101", "152", "161", "169", "201")
 THEIRS = json.loads((FOLDER / "others.json").read_text(encoding="utf-8"))

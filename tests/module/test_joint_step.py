@@ -9,6 +9,7 @@ import cyexec as mx
 from cyexec.runtime import compiled
 
 S, nd = mx.sym, mx.nd
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 def network(last="softmax"):

@@ -65,7 +65,7 @@ def test_what_differs_is_planned_anew(other):
 
 
 @pytest.mark.parametrize(("variable", "value"), [("CYEXEC_CHECK", "1"), ("MXNET_BACKWARD_DO_MIRROR", "1")])
-def test_settings_count(monkeypatch, variable, value):
+def test_settings_count(monkeypatch, unchecked, variable, value):
     before = bound().plan
     monkeypatch.setenv(variable, value)
     assert bound().plan is not before

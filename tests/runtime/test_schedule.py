@@ -157,7 +157,7 @@ def test_set_num_threads():
     assert mx.get_num_threads() >= 1
 
 
-def test_executors_in_python_threads(threads):
+def test_executors_in_python_threads(threads, unchecked):
     """Each thread its own executor, and all threads one executor: no crash, and an own executor's numbers are right."""
     shared = network()
     wanted = network().forward()[0].asnumpy()
