@@ -16,11 +16,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from math import copysign
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..base import MXNetError, as_dtype
+
+if TYPE_CHECKING:
+    from typing import Self  # since Python 3.11
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "<required>"})()
 
