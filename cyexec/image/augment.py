@@ -291,6 +291,25 @@ def imagenet_values(mean: Any, std: Any) -> tuple[Any, Any]:
     return (_MEAN if mean is True else mean), (_STD if std is True else std)
 
 
+def color_augmenters(
+    brightness: float, contrast: float, saturation: float, hue: float, pca_noise: float, rand_gray: float, mean: Any, std: Any
+) -> list[Augmenter]:
+    """What comes after the geometry in the usual lists: conversion to float32, then changes of color. See `CreateAugmenter`."""
+    auglist: list[Augmenter] = [CastAug()]
+    if brightness or contrast or saturation:
+        auglist.append(ColorJitterAug(brightness, contrast, saturation))
+    if hue:
+        auglist.append(HueJitterAug(hue))
+    if pca_noise > 0:
+        auglist.append(LightingAug(pca_noise, *imagenet_lighting()))
+    if rand_gray > 0:
+        auglist.append(RandomGrayAug(rand_gray))
+    mean, std = imagenet_values(mean, std)
+    if mean is not None or std is not None:
+        auglist.append(ColorNormalizeAug(mean, std))
+    return auglist
+
+
 def CreateAugmenter(  # noqa: N802  (MXNet's name)
     data_shape: tuple[int, int, int],
     resize: int = 0,
@@ -337,16 +356,4 @@ def CreateAugmenter(  # noqa: N802  (MXNet's name)
         auglist.append(CenterCropAug(size, inter_method))
     if rand_mirror:
         auglist.append(HorizontalFlipAug(0.5))
-    auglist.append(CastAug())
-    if brightness or contrast or saturation:
-        auglist.append(ColorJitterAug(brightness, contrast, saturation))
-    if hue:
-        auglist.append(HueJitterAug(hue))
-    if pca_noise > 0:
-        auglist.append(LightingAug(pca_noise, *imagenet_lighting()))
-    if rand_gray > 0:
-        auglist.append(RandomGrayAug(rand_gray))
-    mean, std = imagenet_values(mean, std)
-    if mean is not None or std is not None:
-        auglist.append(ColorNormalizeAug(mean, std))
-    return auglist
+    return auglist + color_augmenters(brightness, contrast, saturation, hue, pca_noise, rand_gray, mean, std)

@@ -18,16 +18,9 @@ import numpy as np
 
 from .augment import (
     Augmenter,
-    CastAug,
-    ColorJitterAug,
-    ColorNormalizeAug,
     ForceResizeAug,
-    HueJitterAug,
-    LightingAug,
-    RandomGrayAug,
     ResizeAug,
-    imagenet_lighting,
-    imagenet_values,
+    color_augmenters,
     plain,
 )
 from .transform import as_image, copyMakeBorder, fixed_crop, pixels_of
@@ -359,16 +352,8 @@ def CreateDetAugmenter(  # noqa: N802  (MXNet's name)
     if rand_pad > 0:
         pad = DetRandomPadAug(aspect_ratio_range, (1.0, area_range[1]), max_attempts, pad_val)
         augs.append(DetRandomSelectAug([pad], 1 - rand_pad))
-    borrowed: list[Augmenter] = [ForceResizeAug((data_shape[2], data_shape[1]), inter_method), CastAug()]
-    if brightness or contrast or saturation:
-        borrowed.append(ColorJitterAug(brightness, contrast, saturation))
-    if hue:
-        borrowed.append(HueJitterAug(hue))
-    if pca_noise > 0:
-        borrowed.append(LightingAug(pca_noise, *imagenet_lighting()))
-    if rand_gray > 0:
-        borrowed.append(RandomGrayAug(rand_gray))
-    mean, std = imagenet_values(mean, std)
-    if mean is not None or std is not None:
-        borrowed.append(ColorNormalizeAug(mean, std))
+    borrowed: list[Augmenter] = [
+        ForceResizeAug((data_shape[2], data_shape[1]), inter_method),
+        *color_augmenters(brightness, contrast, saturation, hue, pca_noise, rand_gray, mean, std),
+    ]
     return [*augs, *map(DetBorrowAug, borrowed)]
