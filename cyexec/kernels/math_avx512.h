@@ -15,16 +15,23 @@ static inline __m512 times_plus(__m512 a, __m512 b, float c) { return _mm512_fma
 static inline __m512 sign_of(__m512 x) { return _mm512_and_ps(x, ALL_F(-0.f)); }
 static inline __m512 size_of(__m512 x) { return _mm512_andnot_ps(ALL_F(-0.f), x); }
 
-static inline __m512 exp_ps(__m512 x)
+/* x = k * log(2) + r; the result p is such that exp(r) = 1 + r + p * r * r. */
+static inline __m512 exp_series(__m512 x, __m512 *k, __m512 *r)
 {
     x = _mm512_max_ps(ALL_F(-104), _mm512_min_ps(ALL_F(89), x));
-    const __m512 k = _mm512_roundscale_ps(_mm512_mul_ps(x, ALL_F(1.44269504f)), 0);
-    const __m512 r = _mm512_fmadd_ps(k, ALL_F(0x1.bd0106p-13f), _mm512_fmadd_ps(k, ALL_F(-0x1.63p-1f), x));
+    *k = _mm512_roundscale_ps(_mm512_mul_ps(x, ALL_F(1.44269504f)), 0);
+    *r = _mm512_fmadd_ps(*k, ALL_F(0x1.bd0106p-13f), _mm512_fmadd_ps(*k, ALL_F(-0x1.63p-1f), x));
     __m512 p = ALL_F(0.0013926926614021907f);
-    p = times_plus(p, r, 0.008363773874405574f);
-    p = times_plus(p, r, 0.04166655011030512f);
-    p = times_plus(p, r, 0.16666573381900845f);
-    p = times_plus(p, r, 0.5f);
+    p = times_plus(p, *r, 0.008363773874405574f);
+    p = times_plus(p, *r, 0.04166655011030512f);
+    p = times_plus(p, *r, 0.16666573381900845f);
+    p = times_plus(p, *r, 0.5f);
+    return p;
+}
+
+static inline __m512 exp_ps(__m512 x)
+{
+    __m512 k, r, p = exp_series(x, &k, &r);
     p = times_plus(p, r, 1);
     p = times_plus(p, r, 1);
     return _mm512_scalef_ps(p, k);
@@ -32,14 +39,7 @@ static inline __m512 exp_ps(__m512 x)
 
 static inline __m512 expm1_ps(__m512 x)
 {
-    x = _mm512_max_ps(ALL_F(-104), _mm512_min_ps(ALL_F(89), x));
-    const __m512 k = _mm512_roundscale_ps(_mm512_mul_ps(x, ALL_F(1.44269504f)), 0);
-    const __m512 r = _mm512_fmadd_ps(k, ALL_F(0x1.bd0106p-13f), _mm512_fmadd_ps(k, ALL_F(-0x1.63p-1f), x));
-    __m512 p = ALL_F(0.0013926926614021907f);
-    p = times_plus(p, r, 0.008363773874405574f);
-    p = times_plus(p, r, 0.04166655011030512f);
-    p = times_plus(p, r, 0.16666573381900845f);
-    p = times_plus(p, r, 0.5f);
+    __m512 k, r, p = exp_series(x, &k, &r);
     p = _mm512_fmadd_ps(_mm512_mul_ps(p, r), r, r);
     const __m512 small = _mm512_add_ps(_mm512_scalef_ps(p, k), _mm512_sub_ps(_mm512_scalef_ps(ALL_F(1), k), ALL_F(1)));
     const __mmask16 large = _mm512_cmp_ps_mask(k, ALL_F(30), _CMP_GT_OQ);
