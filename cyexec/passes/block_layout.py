@@ -46,12 +46,16 @@ class Layout:
         self._g = Builder(graph.is_train)
         self.plain: dict[Entry, Entry] = {}
         self.blocked: dict[Entry, Entry] = {}
-        self._read = {e for n in graph.nodes for e in n.inputs} | {*graph.outputs} | {t.entry for t in graph.targets}
 
     @cached_property
     def readers(self) -> dict[Entry, list[Node]]:
         """Nodes of the old graph that read a value."""
         return self.graph.readers()
+
+    @cached_property
+    def shown(self) -> set[Entry]:
+        """Values of the old graph that the user gets."""
+        return {*self.graph.outputs, *(t.entry for t in self.graph.targets)}
 
     def run(self) -> Graph:
         graph = self.graph
@@ -71,7 +75,7 @@ class Layout:
 
     def is_read(self, entry: Entry) -> bool:
         """Whether anything needs the value of `entry`, of the old graph."""
-        return entry in self._read
+        return entry in self.readers or entry in self.shown
 
     def as_plain(self, entry: Entry) -> Entry:
         """The value of `entry` in plain layout."""

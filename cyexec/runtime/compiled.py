@@ -86,13 +86,10 @@ def plan_graph(
     if graph.targets:
         single = single or (lambda: graph)
         plan = _mirrored(single, plan, planned)
-        if memory_limit is None:
-            # Padding to whole blocks of channels must not cost memory: what it takes is given back.
-            limit, attempts = plan.limit_without_padding(), 3
-        else:
-            limit, attempts = memory_limit, 8
+        # Where nobody set a limit, padding to whole blocks of channels must not cost memory: what it takes is given back.
+        limit = plan.limit_without_padding() if memory_limit is None else memory_limit
         if plan.total > limit:
-            plan = _within(single(), plan, planned, limit, attempts)
+            plan = _within(single(), plan, planned, limit, quick=memory_limit is None)
     if memory_limit is not None and memory_limit is not LEAST and plan.total > memory_limit:
         raise MXNetError(
             f"memory_limit is {memory_limit} bytes, but the least peak that can be reached is {plan.total} bytes "
@@ -113,16 +110,16 @@ def _mirrored(single: Callable[[], Graph], plan: MemoryPlan, planned: Callable[[
 
 
 def _within(
-    graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan], limit: int, attempts: int
+    graph: Graph, plan: MemoryPlan, planned: Callable[[Graph], MemoryPlan], limit: int, quick: bool
 ) -> MemoryPlan:
-    """Recompute until the arenas fit `limit`; the smallest plan found if they do not. Few attempts are quick ones.
+    """Recompute until the arenas fit `limit`; the smallest plan found if they do not.
 
     The choice is made on an estimate (bytes alive, not offsets), so its limit is moved by what the plan shows.
     """
     best, asked = plan, limit
     choices = recompute.Recompute(graph)
-    for _ in range(attempts):
-        changed, choice = choices.within(max(asked, 0), quick=attempts < 8)
+    for _ in range(3 if quick else 8):
+        changed, choice = choices.within(max(asked, 0), quick=quick)
         other = planned(changed)
         if other.total < best.total:
             best = other
